@@ -1,0 +1,47 @@
+# Everything here needs Python 3.11 or later, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8080
+PLUGINS := $(wildcard plugins/*)
+
+.PHONY: help venv run test lint format e2e bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+venv: $(VENV)/.made ## Make the virtual environment with modulehost, the plugins and the tools
+
+$(VENV)/.made: setup.cfg constraints.txt $(PLUGINS:%=%/setup.cfg)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "modulehost needs Python 3.11 or later; call make with PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt pip setuptools
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cli,dev]' $(PLUGINS:%=--editable ./%)
+	@touch $@
+
+run: venv ## Serve the example plugin on port 8080 (PORT=... for another)
+	MODULE_PLUGIN=$${MODULE_PLUGIN:-example} PORT=$(PORT) \
+	MODULE_STATE_DIR=$${MODULE_STATE_DIR:-build/run/state} EXAMPLE_DIR=$${EXAMPLE_DIR:-build/run/example} \
+	exec $(BIN)/modulehost serve
+
+test: venv ## Test all that needs no root, cluster or container
+	$(BIN)/pytest --numprocesses 4 --ignore tests/e2e $(ARGS)
+
+lint: venv ## Check form, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: venv ## Put the code in form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+e2e: venv ## Test with servers, containers and a cluster (root, Debian)
+	$(BIN)/pytest tests/e2e $(ARGS)
+
+bench: venv ## Measure beside a bare Flask application
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean: ## Remove all that was made
+	rm -rf $(VENV) build dist

@@ -1,0 +1,7 @@
+"""``python -m modulehost`` is ``modulehost``."""
+
+import sys
+
+from modulehost.cli import main
+
+sys.exit(main())

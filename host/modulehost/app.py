@@ -1,0 +1,152 @@
+"""The Flask application: five thin views, and one table from an error to its answer."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from modulehost import metadata
+from modulehost.errors import HostError, RequestError
+from modulehost.gunicorn import REQUEST_READ
+from modulehost.protocol import OPERATIONS, Operation
+from modulehost.supervisor import Answer, Request, Supervisor
+
+STATUS: Final[dict[Operation, int]] = {
+    "install": 201,
+    "uninstall": 204,
+    "sleep": 200,
+    "resume": 200,
+}
+"""What the operator takes for a success; anything else is a failure to it."""
+
+_TEXT: Final = "text/plain; charset=utf-8"
+_REQUEST_ID: Final = re.compile(r"[\w.:/+=-]{1,128}", re.ASCII)
+_MODULE: Final = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.[a-z0-9.-]+)?(?::\d+)?", re.I)
+_STEP: Final = 1 << 16
+
+
+def create_app(supervisor: Supervisor, started: float) -> Flask:
+    """The application; ``started`` is the host's start on the monotonic clock."""
+    app = Flask("modulehost", static_folder=None)
+    app.url_map.merge_slashes = False
+
+    def health() -> Response:
+        healthy, message = supervisor.health()
+        body = {
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "uptime": time.monotonic() - started,
+            "message": message,
+            "healthy": healthy,
+        }
+        return Response(
+            msgspec.json.encode(body) + b"\n",
+            200 if healthy else 503,
+            content_type="application/json",
+        )
+
+    def operate(operation: Operation) -> Response:
+        answer = supervisor.call(
+            Request(
+                operation,
+                _request_id(),
+                metadata.decode(read_body(supervisor.settings.max_body)),
+                _module(request.headers.get("Host", "")),
+                _client(),
+            )
+        )
+        body = b"" if operation == "uninstall" else answer.metadata + b"\n"
+        response = Response(_deliver(body, answer), STATUS[operation])
+        response.call_on_close(answer.close)
+        if operation == "uninstall":
+            del response.headers["Content-Type"]
+        else:
+            response.headers["Content-Type"] = "application/json"
+            response.content_length = len(body)
+        return response
+
+    def refuse(error: HostError) -> Response:
+        supervisor.log.event("warning", "call refused", path=request.path, reason=str(error))
+        return Response(f"{error}\n", 400, content_type=_TEXT)
+
+    def fail(error: Exception) -> Response:
+        supervisor.log.structlog.error("the host failed", path=request.path, exc_info=error)
+        status = 503 if request.path == "/health" else 400
+        return Response(
+            f"the host failed: {type(error).__name__}; see its log\n", status, content_type=_TEXT
+        )
+
+    def not_served(error: HTTPException) -> Response:
+        response = Response(f"{error.name.lower()}\n", error.code, content_type=_TEXT)
+        if isinstance(error, MethodNotAllowed):
+            response.allow.update(error.valid_methods or ())
+        return response
+
+    app.add_url_rule("/health", None, health, methods=["GET"], provide_automatic_options=False)
+    for name in OPERATIONS:
+        app.add_url_rule(
+            f"/{name}",
+            name,
+            operate,
+            methods=["POST"],
+            defaults={"operation": name},
+            provide_automatic_options=False,
+        )
+    app.register_error_handler(HostError, refuse)
+    app.register_error_handler(HTTPException, not_served)
+    app.register_error_handler(Exception, fail)
+    return app
+
+
+def read_body(limit: int) -> bytes:
+    """The whole body of the request. Raises RequestError when it is too long or too short."""
+    announced = request.content_length
+    if announced is not None and announced > limit:
+        raise RequestError(_too_large(limit))
+    stream = request.environ["wsgi.input"]
+    body = b""
+    try:
+        while len(body) <= limit and (data := stream.read(_STEP)):
+            body += data
+    except Exception as error:  # noqa: BLE001 - gunicorn has many for a bad body
+        raise RequestError(f"the body could not be read: {error or type(error).__name__}") from None
+    if len(body) > limit:
+        raise RequestError(_too_large(limit))
+    if announced is not None and len(body) < announced:
+        raise RequestError(f"the body ended after {len(body)} of {announced} bytes")
+    if REQUEST_READ in request.environ:
+        request.environ[REQUEST_READ]()
+    return body
+
+
+def _too_large(limit: int) -> str:
+    return f"the body is larger than the {limit} bytes of MODULE_MAX_BODY"
+
+
+def _request_id() -> str:
+    given = request.headers.get("X-Request-Id", "")
+    return given if _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+
+
+def _module(host: str) -> str | None:
+    """The module that an in-cluster Host names, as NAME.NAMESPACE; None for any other Host."""
+    match = _MODULE.fullmatch(host)
+    return f"{match[1]}.{match[2]}".lower() if match else None
+
+
+def _client() -> int | None:
+    """The descriptor of the client's socket, where the server tells it."""
+    sock = request.environ.get("gunicorn.socket")
+    return None if sock is None else int(sock.fileno())
+
+
+def _deliver(body: bytes, answer: Answer) -> Iterator[bytes]:
+    """The body as a stream: the server asks for more only when the first piece is out."""
+    yield body
+    answer.delivered()

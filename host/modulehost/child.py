@@ -1,0 +1,71 @@
+"""One runner as the front sees it: its process, its channels, what it last told, how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+
+from modulehost import linux
+from modulehost.protocol import Channel, Loaded
+
+PRIVATE_ENVIRONMENT = "MODULEHOST_"
+"""Variables of the host's own processes start so; a plugin does not see them."""
+
+
+class Child:
+    """A runner. Started by a thread that lives as long as the front: its end is the runner's."""
+
+    def __init__(self, environ: Mapping[str, str], log_fd: int) -> None:
+        self.calls, calls = Channel.pair()
+        self.control, control = Channel.pair()
+        fds = (calls.fileno(), control.fileno(), log_fd)
+        argv = [sys.executable, "-P", "-m", "modulehost.runner", *map(str, (*fds, os.getpid()))]
+        with calls, control:
+            self._process = subprocess.Popen(
+                argv,
+                env={k: v for k, v in environ.items() if not k.startswith(PRIVATE_ENVIRONMENT)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=fds,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+        self.pidfd = os.pidfd_open(self.pid)
+        self.stdout, self.stderr = self._process.stdout, self._process.stderr
+        self.loaded: Loaded | None = None
+        self.failure: str | None = None
+        self.ended = threading.Event()
+        self.how = ""
+        self._why: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether it has loaded the plugin and nobody has ended it."""
+        return self.loaded is not None and self._why is None and not self.ended.is_set()
+
+    def kill(self, why: str) -> None:
+        """End it, with its process group; ``bury`` does the rest. The first reason stays."""
+        self._why = self._why or why
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def bury(self) -> None:
+        """After its end: kill and reap whatever it had started, and note how it ended."""
+        self.kill("it ended")
+        code = self._process.wait()
+        linux.kill_children()
+        self.how = linux.describe_exit(code)
+        self.ended.set()
+
+    def close(self) -> None:
+        """Give back the descriptors."""
+        self.calls.close()
+        self.control.close()
+        os.close(self.pidfd)

@@ -1,0 +1,18 @@
+"""``modulehost serve``: here for its help; ``modulehost.serve`` is what runs."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--port", "-p", metavar="PORT", help="the TCP port; wins over PORT")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    from modulehost.serve import main
+
+    return main([] if given.port is None else ["--port", given.port])

@@ -1,0 +1,366 @@
+"""gunicorn's settings for the host, and a worker that closes the gaps of the gthread one.
+
+The names in ``__all__`` are gunicorn's settings; ``gunicorn.conf.py`` takes them over.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from gunicorn import glogging
+from gunicorn.app.base import Application
+from gunicorn.arbiter import Arbiter
+from gunicorn.http.errors import ParseException
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from modulehost import linux
+from modulehost.errors import SettingError, one_line
+from modulehost.logs import Log
+from modulehost.settings import Settings
+
+if TYPE_CHECKING:
+    from modulehost.supervisor import Supervisor
+
+STARTED: Final = "MODULEHOST_STARTED"
+"""Variable by which the keeper hands down when it was started, on the monotonic clock."""
+
+SETTINGS_PROBLEM: Final = "MODULEHOST_SETTINGS_PROBLEM"
+"""Variable by which the arbiter hands down what is wrong with gunicorn's settings."""
+
+REQUEST_READ: Final = "modulehost.request_read"
+"""Key in the WSGI environ of a function to be called once the body has been read."""
+
+PATIENCE: Final = 30.0
+"""Seconds for a client to send a request's head, its body, and to take the answer."""
+
+DEFER_ACCEPT: Final = 30
+"""Seconds for which the kernel keeps a connection that has sent nothing to itself."""
+
+
+def when_ready(server: Arbiter) -> None:
+    """The arbiter listens: silent connections shall not reach the worker."""
+    for listener in server.LISTENERS:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
+
+
+def on_starting(server: Arbiter) -> None:
+    """The arbiter begins: refuse what the host cannot keep its promises with."""
+    linux.become_subreaper()
+    problems = []
+    if server.cfg.workers != workers:
+        problems.append(f"--workers {server.cfg.workers}: a module has one worker")
+        server.num_workers = workers
+    if not issubclass(server.worker_class, Worker):
+        problems.append(f"--worker-class {server.cfg.worker_class_str}: the host has its own")
+        server.worker_class = Worker
+    if problems:
+        text = f"gunicorn's settings (GUNICORN_CMD_ARGS): {'; '.join(problems)}; take it away"
+        os.environ[SETTINGS_PROBLEM] = text
+
+
+def nworkers_changed(server: Arbiter, new: int, old: int | None) -> None:
+    """Somebody sent SIGTTIN: there is one worker all the same."""
+    if old is not None and new != workers:
+        server.log.warning("a module has one worker; SIGTTIN is ignored")
+        server._num_workers = workers
+
+
+def post_fork(server: Arbiter, worker: ThreadWorker) -> None:
+    """In the new worker: it must not outlive the arbiter."""
+    del worker
+    linux.die_with_parent(server.pid)
+
+
+def child_exit(server: Arbiter, worker: ThreadWorker) -> None:
+    """In the arbiter, when a worker has ended: so must all that it had left running."""
+    del worker
+    linux.kill_children(keep=server.WORKERS)
+
+
+class Logger(glogging.Logger):
+    """gunicorn's logger, its lines in the form of ours."""
+
+    def setup(self, cfg: Any) -> None:
+        """Send both of gunicorn's logs to standard output as events."""
+        super().setup(cfg)
+        try:
+            settings = Settings.from_env(os.environ)
+        except SettingError:
+            settings = Settings.defaults()  # the application serves the reason
+        log = Log(1, settings.log_level, settings.log_format)
+        for logger in (self.error_log, self.access_log):
+            logger.handlers = [_Handler(log)]
+            logger.propagate = False
+
+
+class _Handler(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        extra = {}
+        if record.exc_info and record.exc_info[0]:
+            extra["exception"] = logging.Formatter().formatException(record.exc_info)
+        text = one_line(record.getMessage(), 2000)
+        self._log.event(record.levelname.lower(), text, logger=record.name, **extra)
+
+
+class Watch:
+    """Bounds how long clients may take: sockets past their time are shut down."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[socket.socket, tuple[float, int]] = {}
+        self._lock = threading.Lock()
+
+    def start(self, sock: socket.socket, how: int) -> None:
+        """Shut the socket down that way unless the next step has come in time."""
+        with self._lock:
+            self._sockets[sock] = time.monotonic() + PATIENCE, how
+
+    def stop(self, sock: socket.socket) -> None:
+        """The client has done its part."""
+        with self._lock:
+            self._sockets.pop(sock, None)
+
+    def enforce(self, now: float) -> None:
+        """Shut down what is late; the thread that waits for it goes on."""
+        with self._lock:
+            late = {s: how for s, (ends, how) in self._sockets.items() if ends < now}
+            for sock in late:
+                del self._sockets[sock]
+        for sock, how in late.items():
+            try:
+                sock.shutdown(how)
+            except OSError:
+                pass  # closed meanwhile
+
+
+class Worker(ThreadWorker):
+    """The gthread worker, with bounds on clients, an orderly stop, and sleep."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._watch = Watch()
+        self._supervisor: Supervisor | None = None
+        self._busy_at = time.monotonic()
+        self._idle = 0.0
+
+    def load_wsgi(self) -> None:
+        """Load the application; when that fails, serve the reason: the arbiter would give up."""
+        app: Callable[..., Iterable[bytes]]
+        try:
+            super().load_wsgi()
+            app = loaded = self.app.wsgi()
+            self._supervisor = loaded.extensions["modulehost"]
+            if STARTED in os.environ:  # without a keeper nobody would wake us
+                self._idle = self._supervisor.settings.idle
+        except BaseException as error:
+            self.log.exception("the host's application cannot be loaded")
+            app = partial(_broken, one_line(f"{type(error).__name__}: {error}"))
+
+        def watched(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            sock = environ["gunicorn.socket"]
+            environ[REQUEST_READ] = partial(self._watch.stop, sock)
+            answer = app(environ, start_response)
+            self._watch.start(sock, socket.SHUT_RDWR)
+            return answer
+
+        self.wsgi = watched
+
+    def run(self) -> None:
+        """Serve until told to stop; leave nothing behind."""
+        try:
+            super().run()
+        finally:
+            if self._supervisor:
+                self._supervisor.close()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM: the operation that runs has its time to finish, all others are refused."""
+        if self.alive and self._supervisor:
+            threading.Thread(target=self._supervisor.stop, name="stop", daemon=True).start()
+        super().handle_exit(sig, frame)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """SIGINT and SIGQUIT: end now."""
+        if self._supervisor:
+            self._supervisor.close()
+        super().handle_quit(sig, frame)
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection."""
+        self._busy_at = time.monotonic()
+        super().accept(listener)
+
+    def finish_request(self, conn: TConn, fs: Any) -> None:
+        """A request was served."""
+        self._busy_at = time.monotonic()
+        super().finish_request(conn, fs)
+
+    def handle(self, conn: TConn) -> Any:
+        """Serve a request, in a thread of the pool."""
+        self._watch.start(conn.sock, socket.SHUT_RD)
+        try:
+            keep = super().handle(conn)
+        except BaseException:  # SystemExit would end the worker
+            self.log.exception("a request failed")
+            keep = False
+        self._watch.stop(conn.sock)
+        if keep is False:
+            # lingers for up to 2 s: here, and not on the main thread
+            conn.close(graceful=True)
+            conn.close = _already_closed
+        return keep
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """The head is there: a new time for the body."""
+        self._watch.start(conn.sock, socket.SHUT_RD)
+        return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what is no HTTP as everything else that fails: 400, one line of text."""
+        del req, addr
+        if isinstance(exc, ParseException):
+            reason = one_line(str(exc), 200)
+            self.log.warning("not a request: %s", reason)
+        else:
+            reason = f"the host failed: {type(exc).__name__}; see its log"
+            self.log.error("a request failed", exc_info=exc)
+        try:
+            client.sendall(
+                b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+                b"Content-Type: text/plain; charset=utf-8\r\n"
+                b"Content-Length: %d\r\n\r\n%b\n" % (len(reason.encode()) + 1, reason.encode())
+            )
+        except OSError:
+            pass  # the client has gone
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for what comes next, but no longer than until it is time to sleep."""
+        if self._idle:
+            left = self._busy_at + self._idle - time.monotonic()
+            timeout = min(timeout, max(left, 0.05))
+        super().wait_for_and_dispatch_events(timeout)
+
+    def murder_pending(self) -> None:
+        """The last step of each turn of the main loop."""
+        super().murder_pending()
+        now = time.monotonic()
+        self._watch.enforce(now)
+        if self._idle and self.alive and now >= self._busy_at + self._idle:
+            self._fall_asleep()
+
+    def _fall_asleep(self) -> None:
+        """End, and gunicorn with us; the loop accepts nothing from here on."""
+        if self.nr_conns or self._supervisor is None or not self._supervisor.can_sleep:
+            return
+        self.alive = False
+        os.kill(self.ppid, signal.SIGTERM)
+
+
+def _already_closed(graceful: bool = False) -> None:
+    del graceful
+
+
+def _broken(reason: str, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The application when ours cannot be loaded."""
+    status = "503 Service Unavailable" if environ["REQUEST_METHOD"] == "GET" else "400 Bad Request"
+    body = f"the host cannot start: {reason}; see its log\n".encode()
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    start_response(status, headers)
+    return [body]
+
+
+class KeptApplication(Application):
+    """gunicorn under the keeper: on its socket, with GUNICORN_CMD_ARGS, without a command line."""
+
+    def __init__(self, listener: int) -> None:
+        self._listener = listener
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Take the settings of this module, then those of GUNICORN_CMD_ARGS."""
+        for name in __all__:
+            if name != "bind":
+                self.cfg.set(name, globals()[name])
+        if os.environ.get("GUNICORN_CMD_ARGS"):
+            try:
+                self._load_arguments()
+            except ValueError as error:
+                os.environ[SETTINGS_PROBLEM] = f"GUNICORN_CMD_ARGS: {error}"
+        self.cfg.set("bind", [f"fd://{self._listener}"])
+        self.cfg.set("default_proc_name", "modulehost")
+        for name in ("daemon", "preload_app"):
+            if getattr(self.cfg, name):
+                os.environ[SETTINGS_PROBLEM] = f"GUNICORN_CMD_ARGS: --{name[:7]} cannot be had"
+                self.cfg.set(name, False)
+
+    def _load_arguments(self) -> None:
+        parser = self.cfg.parser()
+        parser.error = _raise
+        arguments = parser.parse_args(self.cfg.get_cmd_args_from_env())
+        if arguments.config:
+            self.load_config_from_file(arguments.config)
+        for name, value in vars(arguments).items():
+            if value is not None and name not in ("args", "config", "bind"):
+                self.cfg.set(name.lower(), value)
+
+    def load(self) -> Callable[..., Iterable[bytes]]:
+        """The application."""
+        from modulehost.wsgi import app
+
+        return app
+
+
+def _raise(message: str) -> NoReturn:
+    raise ValueError(message)
+
+
+def run(listener: int) -> NoReturn:
+    """Run gunicorn on a listening socket in this process, until it ends."""
+    KeptApplication(listener).run()
+    sys.exit(0)
+
+
+bind = f"0.0.0.0:{os.environ.get('PORT') or 8080}"
+workers = 1
+worker_class = Worker
+threads = 400  # they mostly wait, and are made when they are needed
+worker_connections = 10_000
+keepalive = 120  # s; Go's client keeps idle connections for 90
+timeout = 0  # a heartbeat of the worker's main thread, not a bound on requests
+graceful_timeout = 25  # s; the supervisor needs 20 at most, Kubernetes kills after 30
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+logger_class = Logger
+loglevel = "warning"  # each waking would log five lines
+
+__all__ = [
+    "bind",
+    "child_exit",
+    "control_socket_disable",
+    "graceful_timeout",
+    "keepalive",
+    "logger_class",
+    "loglevel",
+    "nworkers_changed",
+    "on_starting",
+    "post_fork",
+    "threads",
+    "timeout",
+    "when_ready",
+    "worker_class",
+    "worker_connections",
+    "worker_tmp_dir",
+    "workers",
+]

@@ -1,0 +1,109 @@
+"""The few things about processes that Linux offers and Python does not. Imports next to nothing."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import of typing
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_SIGKILL = 9
+
+
+def _prctl(option: int, value: int) -> None:
+    # ctypes itself would cost the keeper a megabyte; this is the part of it that is needed.
+    import _ctypes
+
+    function = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
+    if _ctypes.call_function(function, (option, value, 0, 0, 0)):
+        raise OSError(f"prctl({option}) was refused")
+
+
+def become_subreaper() -> None:
+    """Have the orphans among our descendants become our children, instead of process 1's."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends.
+
+    ``parent`` is the process that started it: when that one has gone already, end at once.
+    """
+    _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def children(parent: int) -> list[int]:
+    """The processes whose parent is ``parent``, zombies included, from proc(5)."""
+    found = []
+    for name in os.listdir("/proc"):  # noqa: PTH208 - the keeper has no pathlib
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                    fields = file.read().rpartition(b")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == parent:
+                found.append(int(name))
+    return found
+
+
+def kill_descendants(parent: int) -> None:
+    """Kill all that a process has started, deepest last; orphans that moved away are missed."""
+    for child in children(parent):
+        _kill(child)
+        kill_descendants(child)
+
+
+def kill_children(keep: Container[int] = ()) -> None:
+    """Kill and reap every child of ours but those to keep; a subreaper so ends whole families.
+
+    What a killed child had started becomes our child in turn, so this goes on until none is left.
+    """
+    while strays := [child for child in children(os.getpid()) if child not in keep]:
+        for child in strays:
+            _kill(child)
+        for child in strays:
+            _reap(child)
+
+
+def reap_orphans(keep: int) -> None:
+    """Reap the children of ours that have ended, but for ``keep``: others wait for that one."""
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid == keep:
+            return
+        _reap(ended.si_pid)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, _SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass
+
+
+def describe_exit(code: int) -> str:
+    """An exit code, negative for a signal as subprocess has it, in words."""
+    if code >= 0:
+        return f"exit status {code}"
+    from signal import Signals  # enum is dear, and the keeper never needs this
+
+    try:
+        return Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

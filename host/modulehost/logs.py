@@ -1,0 +1,143 @@
+"""Log lines: one event a line, as JSON or, on a terminal, in colour. A log call never raises.
+
+structlog is imported when the first line is logged: it is dear, and the start is not the time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+MAX_LINE: Final = 4096
+"""Bytes of a line, newline included: pipe(7) keeps writes up to PIPE_BUF in one piece."""
+
+LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+Event = MutableMapping[str, Any]
+Blot = Callable[[str], str]
+
+
+class Log:
+    """Where lines go and how they look. One of it a process."""
+
+    def __init__(self, fd: int, level: str, style: str | None, blot: Blot | None = None) -> None:
+        self._fd = fd
+        self.level = LEVELS[level]
+        self.console = (style or ("console" if os.isatty(fd) else "json")) == "console"
+        self.blot = blot
+        self._bound: FilteringBoundLogger | None = None
+
+    @property
+    def structlog(self) -> FilteringBoundLogger:
+        """The structlog logger that writes here."""
+        if self._bound is None:
+            import structlog
+
+            self._bound = structlog.wrap_logger(
+                _Output(self.write),
+                processors=[
+                    structlog.stdlib.PositionalArgumentsFormatter(),
+                    structlog.processors.add_log_level,
+                    structlog.processors.StackInfoRenderer(),
+                    structlog.processors.format_exc_info,
+                    self.render,
+                ],
+                wrapper_class=structlog.make_filtering_bound_logger(self.level),
+                cache_logger_on_first_use=True,
+            )
+        return self._bound
+
+    def event(self, level: str, event: str, **values: object) -> None:
+        """Log one event without structlog: for the lines of the start and of the servers below."""
+        if LEVELS[level] >= self.level:
+            self.write(self.render(None, level, {"event": event, "level": level, **values}))
+
+    def render(self, _logger: object, _method: str, event: Event) -> bytes:
+        """The line of an event, newline included: structlog's last processor."""
+        first = {"timestamp": _now(), "level": event["level"], "event": event["event"]}
+        line = {**first, **event}
+        if self.blot:
+            line = {k: self.blot(v) if isinstance(v, str) else v for k, v in line.items()}
+        return _console(line) if self.console else _json(line)
+
+    def write(self, line: bytes) -> None:
+        """Put a line out in one write; what cannot be written is lost, as nobody could be told."""
+        try:
+            os.write(self._fd, line)
+        except OSError:
+            pass
+
+
+class _Output:
+    """What structlog calls at the end: every level is the same to it."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = write
+        self.msg = self.exception = self.err = self.warn = self.fatal = self.log = write
+
+
+def _now() -> str:
+    seconds = time.time()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{stamp}.{int(seconds % 1 * 1000):03}Z"
+
+
+_encoder = msgspec.json.Encoder(enc_hook=repr)
+
+
+def _json(line: dict[str, Any]) -> bytes:
+    encoded = _encode(line)
+    while len(encoded) >= MAX_LINE:
+        longest = max(line, key=lambda key: len(_encode(line[key])))
+        size = len(_encode(line[longest]))
+        text = line[longest] if isinstance(line[longest], str) else repr(line[longest])
+        keep = max(0, min(len(text) - 1, size - (len(encoded) - MAX_LINE) - 64) // 2)
+        line = {**line, longest: text[:keep] + "…", "truncated": True}
+        if keep == 0 and len(encoded) == len(encoded := _encode(line)):
+            line = {key: line[key] for key in ("timestamp", "level", "truncated")}
+        encoded = _encode(line)
+    return encoded + b"\n"
+
+
+def _encode(value: object) -> bytes:
+    try:
+        return _encoder.encode(value)
+    except Exception:  # noqa: BLE001 - whatever a plugin logs, the line comes out
+        if isinstance(value, dict):
+            return _encoder.encode({_text(key): _text(item) for key, item in value.items()})
+        return _encoder.encode(_text(value))
+
+
+def _text(value: object) -> str:
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except Exception:  # noqa: BLE001 - a repr of somebody else's
+        text = f"<{type(value).__name__} that has no repr>"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _console(line: dict[str, Any]) -> bytes:
+    """A line for people; values of several lines (tracebacks) stand below it."""
+    colour = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
+    on, off = (colour.get(line["level"], "\x1b[1m"), "\x1b[0m") if _coloured() else ("", "")
+    head = f"{line.pop('timestamp')[11:19]} {on}{line.pop('level'):7} {line.pop('event', '')}{off}"
+    below = [str(line.pop(key)) for key in ("exception", "stack") if key in line]
+    pairs = [f"{key}={value if _is_word(value) else repr(value)}" for key, value in line.items()]
+    text = "\n".join([" ".join([head, *pairs]), *below]) + "\n"
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and " " not in value and value != ""
+
+
+def _coloured() -> bool:
+    return not os.environ.get("NO_COLOR") and sys.stdout is not None and os.isatty(1)

@@ -1,0 +1,213 @@
+"""What JSON the contract takes and gives: decoding, checks, Go's sizes and numbers.
+
+The operator keeps metadata as a Go ``map[string]any``: every number becomes a float64 and is
+written in Go's way, ``<``, ``>``, ``&``, U+2028 and U+2029 are escaped to six bytes each, and the
+whole is one annotation. What a plugin stored must be what it gets back.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final
+
+import msgspec
+
+from modulehost.errors import MetadataError, RequestError
+
+MAX_INTEGER: Final = 2**53
+"""Above it a float64, and so Go, no longer tells neighbouring integers apart."""
+
+MAX_DEPTH: Final = 200
+"""Levels of nesting that are taken from a plugin; any JSON reader reads as many."""
+
+_GO_WRITES_INTEGER_BELOW: Final = 1e21  # encoding/json turns to the form 1e+21 there
+_LONG_NUMBER: Final = re.compile(rb"\d{16}")
+
+Metadata = dict[str, Any]
+
+_encoder = msgspec.json.Encoder(order="sorted")  # as Go writes a map
+
+
+def decode(body: bytes) -> Metadata:
+    """The JSON object in a request's body; an empty body and ``null`` are ``{}``.
+
+    Raises RequestError, which says what is wrong and where.
+    """
+    try:
+        value = msgspec.json.decode(body) if body.strip() else {}
+    except UnicodeDecodeError:
+        raise RequestError(f"the body is not valid UTF-8{_bad_byte(body)}") from None
+    except RecursionError:
+        raise RequestError("the body is nested too deeply") from None
+    except msgspec.ValidationError as error:
+        raise RequestError(f"the body holds a number out of range: {error}") from None
+    except msgspec.DecodeError as error:
+        raise RequestError(f"the body is not JSON: {error}") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        kind = {list: "an array", str: "a string", bool: "a boolean"}.get(type(value), "a number")
+        raise RequestError(f"the body is {kind}, not a JSON object")
+    return _as_go_reads(value) if _LONG_NUMBER.search(body) else value
+
+
+def _bad_byte(body: bytes) -> str:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return f" at byte {error.start}"
+    return ""
+
+
+def _as_go_reads(value: Any) -> Any:
+    """Integers beyond 2^53 as the floats that Go makes of them."""
+    if isinstance(value, dict):
+        return {key: _as_go_reads(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_go_reads(item) for item in value]
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        try:
+            return float(value)
+        except OverflowError:
+            raise RequestError("the body holds a number out of range") from None
+    return value
+
+
+def encode(metadata: Metadata, limit: int) -> bytes:
+    """The JSON text of metadata that a plugin left behind, keys sorted.
+
+    ``limit`` is in bytes, as Go would write it. Raises MetadataError with the path to the value.
+    """
+    try:
+        encoded = _encoder.encode(_checked(metadata, (), set()))
+    except UnicodeEncodeError:
+        path = _path(_find_surrogate(metadata, ()))
+        raise MetadataError(f"{path} holds a lone surrogate, which is no text") from None
+    if (size := go_size(encoded)) > limit:
+        raise MetadataError(
+            f"metadata is {size} bytes as the operator stores it, more than the {limit} bytes of"
+            " MODULE_MAX_METADATA; store names, not contents"
+        )
+    return encoded
+
+
+def go_size(encoded: bytes) -> int:
+    """The bytes that JSON text takes once Go has written it."""
+    size = len(encoded)
+    for character in (b"<", b">", b"&"):
+        size += 5 * encoded.count(character)
+    for separator in (b"\xe2\x80\xa8", b"\xe2\x80\xa9"):
+        size += 3 * encoded.count(separator)
+    return size
+
+
+Path = tuple[object, ...]
+
+
+def _checked(value: Any, path: Path, above: set[int]) -> Any:
+    """The value as plain JSON with Go's numbers; ``above`` holds the containers it is in."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return value
+    if isinstance(value, dict):
+        _descend(value, path, above)
+        plain: Metadata = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                what = f"the key {key!r}" if isinstance(key, int | float) else "a key"
+                raise MetadataError(
+                    f"{_path(path)}: {what} is of type {type(key).__name__}; JSON's are strings"
+                )
+            plain[str(key)] = item if type(item) is str else _checked(item, (*path, key), above)
+        above.discard(id(value))
+        return plain
+    if isinstance(value, list | tuple):
+        _descend(value, path, above)
+        items = [_checked(item, (*path, index), above) for index, item in enumerate(value)]
+        above.discard(id(value))
+        return items
+    return _checked_scalar(value, path)
+
+
+def _checked_scalar(value: Any, path: Path) -> Any:
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise MetadataError(
+                f"{_path(path)} is an integer beyond 2^53, which would lose digits; store a string"
+            )
+        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise MetadataError(f"{_path(path)} is NaN or infinite, which JSON has no form for")
+        if value.is_integer() and abs(value) < _GO_WRITES_INTEGER_BELOW:
+            # written with its digits as Go does it; beyond 2^53 decode() makes it a float again
+            return int(value)
+        return float(value)
+    raise MetadataError(
+        f"{_path(path)} is of type {type(value).__name__}, which is not JSON; store text, numbers,"
+        " booleans, None, lists and dicts"
+    )
+
+
+def _descend(value: object, path: Path, above: set[int]) -> None:
+    if id(value) in above:
+        raise MetadataError(f"{_path(path)} contains itself")
+    if len(path) >= MAX_DEPTH:
+        raise MetadataError(f"{_path(path[:3])}… is nested more than {MAX_DEPTH} levels deep")
+    above.add(id(value))
+
+
+def _find_surrogate(value: Any, path: Path) -> Path:
+    """The path to the first text that is not UTF-8; only called when there is one."""
+    if isinstance(value, dict):
+        pairs = [*value.items()]
+        for key in value:
+            if not _is_text(key):
+                return path
+    elif isinstance(value, list | tuple):
+        pairs = [*enumerate(value)]
+    else:
+        return path
+    for key, item in pairs:
+        found = _find_surrogate(item, (*path, key))
+        if found != (*path, key) or (isinstance(item, str) and not _is_text(item)):
+            return found
+    return path
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _path(path: Path) -> str:
+    """The path in the form of Python: ``metadata["a"][0]``."""
+    parts = (json.dumps(part) if isinstance(part, str) else str(part) for part in path)
+    return "metadata" + "".join(f"[{part}]" for part in parts)
+
+
+def canonical(metadata: Metadata) -> bytes:
+    """Decoded metadata as sorted JSON text: equal texts are equal metadata."""
+    return _encoder.encode(metadata)
+
+
+def salvage(metadata: Metadata) -> bytes | None:
+    """Metadata that encode() refuses, as text that restore() brings back as whole as can be."""
+    try:
+        return json.dumps(metadata, default=str, skipkeys=True, sort_keys=True).encode()
+    except (ValueError, RecursionError, TypeError):
+        return None
+
+
+def restore(text: bytes) -> Metadata:
+    """What salvage() or encode() wrote."""
+    value = json.loads(text)
+    assert isinstance(value, dict)  # noqa: S101 - nothing else is ever written
+    return value

@@ -1,0 +1,213 @@
+"""The records between front and runner, and the two channels that carry them.
+
+``calls``    synchronous: the front sends a Call, the runner's main thread answers Done; in between
+             it may send Checkpoint, answered by Saved.
+``control``  asynchronous: the front sends Cancel and AskHealth, the runner's second thread sends
+             the rest.
+
+Each is a private socket pair, so nothing that a plugin prints, closes or redirects can be taken
+for a record. A record on the wire is four bytes of length, big-endian, then MessagePack.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from typing import Final, Literal, get_args
+
+import msgspec
+
+Operation = Literal["install", "uninstall", "sleep", "resume"]
+OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
+
+
+class Record(msgspec.Struct, tag=True, array_like=True):
+    """The base of all records."""
+
+
+class Call(Record):
+    """Run a hook. ``metadata`` is JSON text, ``deadline`` in seconds from now."""
+
+    operation: Operation
+    request_id: str
+    metadata: bytes
+    deadline: float
+
+
+class Done(Record):
+    """The hook has ended; ``metadata`` is as it left it, and None when it could not be written.
+
+    ``plain`` is false for metadata that is no JSON, and that only ``metadata.restore`` reads.
+    """
+
+    metadata: bytes | None
+    plain: bool = True
+    failure: Failure | None = None
+
+
+class Failure(Record):
+    """Why an operation failed: ``kind`` tells what it means for the module."""
+
+    kind: Literal["config", "metadata", "hook", "cancelled"]
+    reason: str
+
+
+class Checkpoint(Record):
+    """Keep this metadata now; the hook waits for Saved."""
+
+    metadata: bytes
+
+
+class Saved(Record):
+    """The checkpoint is in the journal."""
+
+
+class Loaded(Record):
+    """The plugin is ready: its entry point, its distribution, and the deadlines it wishes for."""
+
+    plugin: str
+    package: str
+    version: str
+    deadlines: dict[str, float]
+    has_health: bool
+
+
+class LoadFailed(Record):
+    """The plugin cannot be used; the runner ends."""
+
+    reason: str
+
+
+class Snapshot(Record):
+    """The metadata of the running operation has changed; text for ``metadata.restore``."""
+
+    request_id: str
+    metadata: bytes
+
+
+class Progress(Record):
+    """How far the running operation is, in the plugin's words."""
+
+    request_id: str
+    text: str
+
+
+class Cancel(Record):
+    """Ask the running operation to stop."""
+
+    request_id: str
+    reason: str
+
+
+class AskHealth(Record):
+    """Run the health hook."""
+
+    number: int
+
+
+class Health(Record):
+    """What the health hook said to the question of that number."""
+
+    number: int
+    healthy: bool
+    message: str
+
+
+AnyRecord = (
+    Call
+    | Done
+    | Checkpoint
+    | Saved
+    | Loaded
+    | LoadFailed
+    | Snapshot
+    | Progress
+    | Cancel
+    | AskHealth
+    | Health
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(AnyRecord)
+_HEAD: Final = 4
+_READ: Final = 1 << 18
+_SEND_TIMEOUT: Final = struct.pack("ll", 10, 0)  # a struct timeval
+
+
+class ChannelClosedError(Exception):
+    """The other side has gone, does not read, or speaks something else."""
+
+
+class Channel:
+    """One end of a socket pair. Any thread may send, one thread receives."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._sending = threading.Lock()
+        self._buffer = bytearray()
+        self.fileno = sock.fileno
+        self.close = sock.close
+
+    @classmethod
+    def pair(cls) -> tuple[Channel, socket.socket]:
+        """Our end, whose sends are bounded in time, and the socket for the other process."""
+        ours, theirs = socket.socketpair()
+        # not settimeout(), with which recv() would wait in spite of MSG_DONTWAIT
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+        return cls(ours), theirs
+
+    def send(self, record: Record) -> None:
+        """Send a record; raises ChannelClosedError."""
+        data = _encoder.encode(record)
+        try:
+            with self._sending:
+                self._socket.sendall(len(data).to_bytes(_HEAD, "big") + data)
+        except (OSError, ValueError) as error:
+            raise ChannelClosedError(str(error)) from None
+
+    def receive(self) -> AnyRecord:
+        """Wait for the next record; raises ChannelClosedError at the end."""
+        while (record := self._next()) is None:
+            self._fill(0)
+        return record
+
+    def available(self) -> list[AnyRecord]:
+        """The records that have come, without waiting; raises ChannelClosedError at the end."""
+        ended = None
+        try:
+            while self._fill(socket.MSG_DONTWAIT):
+                pass
+        except ChannelClosedError as error:
+            ended = error
+        records = []
+        while (record := self._next()) is not None:
+            records.append(record)
+        if ended and not records:
+            raise ended
+        return records
+
+    def _fill(self, flags: int) -> bool:
+        """Read what is there; whether anything was."""
+        try:
+            data = self._socket.recv(_READ, flags)
+        except BlockingIOError:
+            return False
+        except (OSError, ValueError) as error:
+            raise ChannelClosedError(str(error)) from None
+        if not data:
+            raise ChannelClosedError("the other side has gone")
+        self._buffer += data
+        return True
+
+    def _next(self) -> AnyRecord | None:
+        size = int.from_bytes(self._buffer[:_HEAD], "big")
+        if len(self._buffer) < _HEAD or len(self._buffer) < _HEAD + size:
+            return None
+        data = self._buffer[_HEAD : _HEAD + size]
+        del self._buffer[: _HEAD + size]
+        try:
+            record: AnyRecord = _decoder.decode(data)
+        except msgspec.MsgspecError as error:
+            raise ChannelClosedError(f"not a record: {error}") from None
+        return record

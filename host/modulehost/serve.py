@@ -1,0 +1,270 @@
+"""The keeper: the first process. It listens before anything else is loaded, and survives the rest.
+
+It imports next to nothing: the C halves of socket, signal and select are enough, and their
+Python halves would cost more than all the rest. gunicorn runs in a fork of it, on its socket.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import select
+import sys
+import time
+
+TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import of typing
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable
+    from typing import NoReturn
+
+    Child = Callable[[int, int], int]
+else:
+    import _signal
+
+BACKLOG = 4096
+DEFER_ACCEPT = 30  # s; until then the kernel keeps connections that have sent nothing to itself
+STOP_TIMEOUT = 27.0  # s; Kubernetes kills after 30
+LONGEST_PAUSE = 30.0  # s, between two tries to start gunicorn
+LAST_WORDS = 0.5  # s, to answer those who came too late
+STEADY = 10.0  # s; gunicorn that has run as long is started again at once
+
+_SIGNALS = (_signal.SIGTERM, _signal.SIGINT)
+_WATCHED = (*_SIGNALS, _signal.SIGCHLD)
+
+
+class Keeper:
+    """Holds the listening socket and keeps gunicorn running on it, or asleep."""
+
+    def __init__(self, port: int) -> None:
+        self._started = time.monotonic()
+        self._signalled = False
+        self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # a handled signal does not interrupt poll() (PEP 475), but what it writes here does
+        _signal.set_wakeup_fd(wake)
+        for number in _SIGNALS:
+            _signal.signal(number, self._stop)
+        self._listener = listen(port)
+        _signal.signal(_signal.SIGCHLD, lambda *_: None)
+        self._port = port
+        self._failures = 0
+
+    def _stop(self, *_: object) -> None:
+        self._signalled = True
+
+    def _stopping(self) -> bool:
+        return self._signalled
+
+    def run(self) -> int:
+        """Keep gunicorn running until SIGTERM or SIGINT; the exit status."""
+        from modulehost import linux
+
+        try:
+            linux.become_subreaper()
+        except (ImportError, AttributeError, OSError):
+            pass  # process 1 of a container is one anyway
+        log("info", "listening", port=self._port)
+        while not self._stopping():
+            born = time.monotonic()
+            status, reason = self._keep(run_gunicorn)
+            linux.kill_children()
+            if self._stopping():
+                break
+            if status == 0:
+                log("info", "asleep")
+                self._wait_for_connection()
+            else:
+                self._recover(time.monotonic() - born, status, reason)
+        self._turn_away()
+        log("info", "stopped")
+        return 0
+
+    def _recover(self, lived: float, status: int, reason: str) -> None:
+        """gunicorn ended by itself: go on at once, or serve the reason for a growing pause."""
+        how = f"exit status {status}" if status > 0 else f"signal {-status}"
+        log("error", "gunicorn ended", how=how, reason=reason)
+        self._failures = 0 if lived > STEADY else self._failures + 1
+        if self._failures > 1:
+            pause = min(2.0 ** (self._failures - 2) / 2, LONGEST_PAUSE)
+            text = f"the host cannot start: {reason or how}"
+            self._keep(lambda fd, _: serve_reason(fd, text), pause)
+
+    def _keep(self, target: Child, seconds: float | None = None) -> tuple[int, str]:
+        """Run a child until it ends, or the time is over; its exit status and what it reported."""
+        pid, report = self._fork(target)
+        ends = None if seconds is None else time.monotonic() + seconds
+        told = False
+        while (status := exit_status(pid)) is None:
+            now = time.monotonic()
+            if self._stopping() and not told:
+                told, ends = True, now + STOP_TIMEOUT
+                os.kill(pid, _signal.SIGTERM)
+            elif ends is not None and now >= ends:
+                os.kill(pid, _signal.SIGKILL if told else _signal.SIGTERM)
+                told, ends = True, now + 1
+            self._poll(None if ends is None else ends - now)
+        with open(report, "rb") as file:  # noqa: PTH123
+            return status, file.read().decode("utf-8", "replace")
+
+    def _fork(self, target: Child) -> tuple[int, int]:
+        """Start a child; its id, and where it reports why it could not go on."""
+        report, reporter = os.pipe2(os.O_CLOEXEC)
+        # a signal between fork and the child's own handlers must not run ours in the child
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _WATCHED)
+        pid = os.fork()
+        if pid == 0:
+            self._become(target, reporter)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _WATCHED)
+        os.close(reporter)
+        return pid, report
+
+    def _become(self, target: Child, reporter: int) -> NoReturn:
+        status = 1
+        try:
+            _signal.set_wakeup_fd(-1)
+            for number in _WATCHED:
+                _signal.signal(number, _signal.SIG_DFL)
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _WATCHED)
+            os.setsid()  # the terminal's Ctrl-C is for the keeper alone
+            os.environ["MODULEHOST_STARTED"] = repr(self._started)
+            status = target(self._listener.fileno(), reporter)
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else 1
+        except BaseException as error:  # noqa: BLE001 - it becomes the reason
+            text = f"{type(error).__name__}: {error}"
+            os.write(reporter, " ".join(text.split())[:1000].encode("utf-8", "replace"))
+        finally:
+            os._exit(status)
+
+    def _poll(self, seconds: float | None, listener: bool = False) -> None:
+        """Wait for a signal, for the time to be over, or for a connection."""
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        if listener:
+            poll.register(self._listener.fileno(), select.POLLIN)
+        poll.poll(None if seconds is None else max(0, seconds * 1000))
+        try:
+            os.read(self._wake, 4096)
+        except BlockingIOError:
+            pass
+
+    def _wait_for_connection(self) -> None:
+        from modulehost import linux
+
+        poll = select.poll()
+        poll.register(self._listener.fileno(), select.POLLIN)
+        while not self._stopping() and not poll.poll(0):
+            self._poll(None, listener=True)
+            linux.reap_orphans(keep=0)
+
+    def _turn_away(self) -> None:
+        """Tell those whose connection came too late for gunicorn that the host stops."""
+        poll = select.poll()
+        poll.register(self._listener.fileno(), select.POLLIN)
+        if poll.poll(0):
+            self._signalled = False
+            self._keep(lambda fd, _: serve_reason(fd, "the host is stopping"), LAST_WORDS)
+
+
+def listen(port: int) -> _socket.socket:
+    """A socket that listens on all addresses, IPv6 and IPv4; raises OSError."""
+    try:
+        listener = _socket.socket(_socket.AF_INET6, _socket.SOCK_STREAM)
+        listener.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 0)
+        address = "::"
+    except OSError:  # a kernel without IPv6
+        listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        address = "0.0.0.0"  # noqa: S104 - the pod's
+    listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+    listener.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
+    listener.bind((address, port))
+    listener.listen(BACKLOG)
+    return listener
+
+
+def exit_status(pid: int) -> int | None:
+    """How a child ended (negative: the signal), None while it runs. Orphans are reaped, too."""
+    while True:
+        try:
+            ended, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return -_signal.SIGKILL
+        if ended == 0:
+            return None
+        if ended == pid:
+            return os.waitstatus_to_exitcode(status)
+
+
+def run_gunicorn(listener: int, reporter: int) -> int:
+    """The child that becomes gunicorn's arbiter."""
+    del reporter
+    from modulehost.gunicorn import run
+
+    run(listener)
+
+
+def serve_reason(listener: int, reason: str) -> int:
+    """The child that answers for gunicorn when that cannot start."""
+    from modulehost.lastresort import serve
+
+    serve(listener, reason)
+    return 0
+
+
+def log(level: str, event: str, **values: object) -> None:
+    """Write one event; the console's form on a terminal."""
+    style = os.environ.get("MODULE_LOG_FORMAT", "").lower()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    if style == "console" or (style != "json" and os.isatty(1)):
+        pairs = " ".join(f"{key}={value}" for key, value in values.items() if value != "")
+        line = f"{stamp[11:]} {level:7} {event} {pairs}"
+    else:
+        values = {"timestamp": f"{stamp}.{int(time.time() % 1 * 1000):03}Z", "level": level} | {
+            "event": event,
+            **values,
+        }
+        line = "{" + ",".join(f'"{k}":{_json(v)}' for k, v in values.items() if v != "") + "}"
+    try:
+        os.write(1, line.rstrip().encode("utf-8", "replace") + b"\n")
+    except OSError:
+        pass  # nobody could be told
+
+
+def _json(value: object) -> str:
+    if isinstance(value, int):
+        return str(value)
+    text = str(value)
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    from json import dumps
+
+    return dumps(text)
+
+
+def port_from(arguments: list[str], environ: dict[str, str]) -> int:
+    """The port: of --port, else PORT, else 8080. Raises ValueError with a line for the person."""
+    name, text = "PORT", environ.get("PORT", "").strip() or "8080"
+    words = iter(arguments)
+    for word in words:
+        option, _, value = word.partition("=")
+        if option not in ("--port", "-p"):
+            raise ValueError(f"unknown argument {word}; see modulehost serve --help")
+        name, text = option, value or next(words, "")
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
+        raise ValueError(f"{name}={text!r}: it takes a port from 1 to 65535")
+    return int(text)
+
+
+def main(arguments: list[str]) -> int:
+    """``modulehost serve``: exit status 0 after SIGTERM or SIGINT, 2 when it cannot listen."""
+    try:
+        port = port_from(arguments, dict(os.environ))
+    except ValueError as error:
+        sys.stderr.write(f"modulehost: {error}\n")
+        return 2
+    try:
+        keeper = Keeper(port)
+    except OSError as error:
+        sys.stderr.write(f"modulehost: cannot listen on port {port}: {error.strerror}\n")
+        return 2
+    return keeper.run()

@@ -1,0 +1,194 @@
+"""The host's settings: environment variables, each with its unit, its default and its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from modulehost.errors import SettingError
+
+T = TypeVar("T")
+
+DEFAULT_DEADLINE = 900.0
+"""Seconds for an operation when neither MODULE_DEADLINE nor the plugin says otherwise."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings, converted. ``SETTINGS`` says what each one means."""
+
+    port: int
+    plugin: str | None
+    config_dir: str
+    state_dir: str
+    deadline: float | None
+    grace: float
+    idle: float
+    max_body: int
+    max_metadata: int
+    log_level: str
+    log_format: str | None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read all variables; raise one SettingError that names every bad one."""
+        values: dict[str, object] = {}
+        problems = []
+        for setting in SETTINGS:
+            text = environ.get(setting.variable, "").strip() or setting.default
+            try:
+                values[setting.field] = setting.convert(text)
+            except ValueError:
+                problems.append(f"{setting.variable}={text!r}: it takes {setting.takes}")
+        if problems:
+            raise SettingError("; ".join(problems))
+        return msgspec.convert(values, cls)
+
+    @classmethod
+    def defaults(cls) -> Settings:
+        """The settings of an empty environment."""
+        return cls.from_env({})
+
+
+class Setting(NamedTuple):
+    """One environment variable and what it is for."""
+
+    variable: str
+    field: str
+    default: str
+    convert: Callable[[str], object]
+    takes: str
+    reason: str
+
+
+def _optional(convert: Callable[[str], T]) -> Callable[[str], T | None]:
+    return lambda text: convert(text) if text else None
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise ValueError
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise ValueError
+    return value
+
+
+def _idle(text: str) -> float:
+    return 0.0 if float(text) == 0 else _seconds(text)
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d{1,12})\s*(?:(Ki|Mi)B?|B?)", text)
+    if not match or not int(match[1]):
+        raise ValueError
+    return int(match[1]) * {None: 1, "Ki": 1 << 10, "Mi": 1 << 20}[match[2]]
+
+
+def _word(*words: str) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError
+        return text.lower()
+
+    return convert
+
+
+SETTINGS = (
+    Setting(
+        "PORT",
+        "port",
+        "8080",
+        _port,
+        "a port from 1 to 65535",
+        "the TCP port; the operator sets it",
+    ),
+    Setting(
+        "MODULE_PLUGIN",
+        "plugin",
+        "",
+        _optional(str),
+        "the name of an entry point in the group modulehost.managers",
+        "which plugin to serve; unset: the only one that is installed",
+    ),
+    Setting(
+        "MODULE_CONFIG_DIR",
+        "config_dir",
+        "/forkspacer",
+        str,
+        "a folder",
+        "where config.json and workspace_kubeconfig are; the operator mounts them there",
+    ),
+    Setting(
+        "MODULE_STATE_DIR",
+        "state_dir",
+        "/tmp/modulehost",  # noqa: S108 - made with mode 0700, its owner is checked
+        str,
+        "a folder",
+        "where the journal is kept: the only place that the host writes to",
+    ),
+    Setting(
+        "MODULE_DEADLINE",
+        "deadline",
+        "",
+        _optional(_seconds),
+        "a number of seconds above 0",
+        "how long an operation may take; unset: what the plugin says, else 900 s",
+    ),
+    Setting(
+        "MODULE_GRACE",
+        "grace",
+        "10",
+        _seconds,
+        "a number of seconds above 0",
+        "how long a cancelled operation has to stop by itself before its process is killed",
+    ),
+    Setting(
+        "MODULE_IDLE",
+        "idle",
+        "120",
+        _idle,
+        "a number of seconds; 0: never",
+        "after how long without a connection the host falls asleep; Go's client keeps idle"
+        " connections for 90 s",
+    ),
+    Setting(
+        "MODULE_MAX_BODY",
+        "max_body",
+        "1MiB",
+        _bytes,
+        "a number of bytes, or one with KiB or MiB",
+        "the largest request body that is read",
+    ),
+    Setting(
+        "MODULE_MAX_METADATA",
+        "max_metadata",
+        "192KiB",
+        _bytes,
+        "a number of bytes, or one with KiB or MiB",
+        "the largest metadata that is accepted from a plugin, counted as the operator stores it:"
+        " all annotations of an object share 256 KiB",
+    ),
+    Setting(
+        "MODULE_LOG_LEVEL",
+        "log_level",
+        "info",
+        _word("debug", "info", "warning", "error"),
+        "debug, info, warning or error",
+        "the least level that is logged",
+    ),
+    Setting(
+        "MODULE_LOG_FORMAT",
+        "log_format",
+        "",
+        _optional(_word("json", "console")),
+        "json or console",
+        "how log lines look; unset: console on a terminal, else json",
+    ),
+)

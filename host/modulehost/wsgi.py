@@ -1,0 +1,37 @@
+"""What gunicorn loads: ``modulehost.wsgi:app``.
+
+The runner is started before Flask is imported, so that the plugin loads meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from modulehost.errors import SettingError
+from modulehost.gunicorn import SETTINGS_PROBLEM, STARTED
+from modulehost.logs import Log
+from modulehost.settings import Settings
+from modulehost.supervisor import Supervisor
+
+
+def _supervisor() -> Supervisor:
+    """A supervisor; one that serves the reason when a setting is wrong."""
+    problem = os.environ.get(SETTINGS_PROBLEM)
+    try:
+        settings = Settings.from_env(os.environ)
+    except SettingError as error:
+        settings, problem = Settings.defaults(), str(error)
+    log = Log(1, settings.log_level, settings.log_format)
+    if problem:
+        log.event("error", "a setting is wrong", reason=problem)
+    return Supervisor(settings, log, problem)
+
+
+supervisor = _supervisor()
+supervisor.start()
+
+from modulehost.app import create_app  # noqa: E402 - see above
+
+app = create_app(supervisor, float(os.environ.get(STARTED, time.monotonic())))
+app.extensions["modulehost"] = supervisor
