@@ -96,7 +96,8 @@ class Store:
         try:
             yield
         except OSError as error:
+            # A failed write, unlike a failed open, does not say which file it was.
             raise ModuleError(
-                f"cannot {action} {error.filename}: {error.strerror}; "
-                f"mend {self.root}, or set EXAMPLE_DIR to another directory"
+                f"cannot {action} {error.filename or self.root}: {error.strerror}; "
+                f"make {self.root} usable, or set EXAMPLE_DIR to another directory"
             ) from error
