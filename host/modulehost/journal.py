@@ -3,15 +3,12 @@
 The operator stores an operation's outcome only when the answer was a success, arrived, and was
 not ``{}``. The journal keeps what each operation was sent and what came of it; when the next call
 brings again what the last one was sent, that outcome was never kept, and it is given to the
-plugin instead. It must outlive processes, not the node: files are replaced in one step and never
-synced to disk.
+plugin instead. It must outlive processes, not the node: nothing is synced to disk.
 """
 
 from __future__ import annotations
 
-import os
 import threading
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
@@ -19,30 +16,32 @@ import msgspec
 from modulehost.errors import WrongModuleError
 from modulehost.metadata import Metadata, canonical
 from modulehost.protocol import Operation
+from modulehost.slots import Slots
 
-FILE: Final = "journal.json"
-_DELIVERED_AT: Final = len('{"delivered":')  # where record() puts the digit
+FILE: Final = "journal"
 
 
-class Record(msgspec.Struct, kw_only=True):
-    """What the file holds. ``delivered`` is first, so that it can be set in place."""
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the file holds; ``delivered`` is the slot's mark."""
 
-    delivered: int = 0
     module: str | None = None
     entered: bool = False
     operation: str | None = None
     succeeded: bool = False
     sent: msgspec.Raw = msgspec.Raw(b"{}")
-    outcome: msgspec.Raw = msgspec.Raw(b"{}")
+    outcome: msgspec.Raw | None = None  # None: as sent
     salvaged: str | None = None
+    delivered: bool = False
 
     def outcome_text(self) -> bytes:
         """The outcome, as the plugin is given it."""
-        return bytes(self.outcome) if self.salvaged is None else self.salvaged.encode()
+        if self.salvaged is not None:
+            return self.salvaged.encode()
+        return bytes(self.sent if self.outcome is None else self.outcome)
 
     def keep(self, metadata: bytes, *, plain: bool) -> None:
         """Set the outcome: JSON as it is, what is none (NaN, lone surrogates) as a string."""
-        self.outcome = msgspec.Raw(metadata if plain else b"{}")
+        self.outcome = msgspec.Raw(metadata) if plain and metadata != self.sent else None
         self.salvaged = None if plain else metadata.decode()
 
 
@@ -69,21 +68,17 @@ class Journal:
     """
 
     def __init__(self, folder: str) -> None:
-        self._path = Path(folder, FILE)
+        self._slots = Slots(folder, FILE)
         self._record = Record()
         self._before = self._record
-        self._file = -1
         self._running: str | None = None
         self._lock = threading.RLock()
-        self.problem: str | None = None
         self._load()
 
-    def _make_folder(self) -> None:
-        """Make the folder; refuse one that somebody else could fill with files of theirs."""
-        folder = self._path.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_uid not in (0, os.geteuid()):
-            raise PermissionError(0, "its folder belongs to somebody else")
+    @property
+    def problem(self) -> str | None:
+        """Why the journal is kept in memory only; None when it is on disk."""
+        return self._slots.problem and f"the journal is kept in memory only: {self._slots.problem}"
 
     @property
     def entered(self) -> bool:
@@ -151,12 +146,8 @@ class Journal:
     def delivered(self) -> None:
         """The whole answer has gone into the socket."""
         with self._lock:
-            self._record.delivered = 1
-            if self._file >= 0:
-                try:
-                    os.pwrite(self._file, b"1", _DELIVERED_AT)
-                except OSError as error:
-                    self._fail(error)
+            self._record.delivered = True
+            self._slots.mark()
 
     def revert(self) -> None:
         """Forget the operation that was begun: the plugin was not called."""
@@ -169,66 +160,29 @@ class Journal:
         """Forget everything: the module is gone."""
         with self._lock:
             self._record = Record()
-            self._close()
-            try:
-                self._path.unlink(missing_ok=True)
-            except OSError as error:
-                self._fail(error)
+            self._write()
 
-    def outcome(self) -> bytes:
-        """What the next call should send when the operator kept the last outcome."""
-        return self._record.outcome_text()
+    def to_send(self) -> bytes:
+        """What a person's call should send so that the plugin is given the last outcome.
+
+        After a failure that is what was sent before: the outcome need not be JSON then, and that
+        of an operation that still runs would be stale when its turn has come.
+        """
+        record = self._record
+        return record.outcome_text() if record.succeeded else bytes(record.sent)
 
     def _refresh(self) -> None:
         """Read the file again when another front has written it since."""
-        if self._file >= 0 and os.fstat(self._file).st_nlink == 0:
-            self._close()
-            self._record = Record()
+        if self._slots.newer():
             self._load()
 
     def _load(self) -> None:
+        text, marked = self._slots.read()
         try:
-            self._make_folder()
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self._fail(error)
-            return
-        try:
-            if os.fstat(descriptor).st_uid != os.geteuid():
-                raise PermissionError(0, "it belongs to somebody else")
-            with os.fdopen(os.dup(descriptor), "rb") as file:
-                self._record = _decoder.decode(file.read())
-        except (OSError, ValueError) as error:
-            self._fail(error)
-            os.close(descriptor)
-        else:
-            self._file = descriptor
+            self._record = _decoder.decode(text) if text else Record()
+        except ValueError:
+            self._record = Record()
+        self._record.delivered = marked
 
     def _write(self) -> None:
-        text = _encoder.encode(self._record)
-        new = f"{self._path}.new"
-        try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(new, flags, 0o600)
-            try:
-                os.write(descriptor, text)
-                os.replace(new, self._path)  # noqa: PTH105 - a third of the time
-            except OSError:
-                os.close(descriptor)
-                raise
-        except OSError as error:
-            self._fail(error)
-            return
-        self._close()
-        self._file, self.problem = descriptor, None
-
-    def _close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def _fail(self, error: Exception) -> None:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        self.problem = f"the journal {self._path} is kept in memory only: {reason}"
+        self._slots.write(_encoder.encode(self._record))

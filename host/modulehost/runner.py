@@ -63,7 +63,7 @@ class Operation:
 
     def __init__(self, runner: Runner, call: Call) -> None:
         self.call = call
-        self.metadata = _given(call.metadata)
+        self.metadata = metadata.restore(call.metadata)
         self.cancellation = Cancellation()
         self.context: Context[Any] = Context(
             operation=call.operation,
@@ -321,14 +321,6 @@ class Runner:
                 )
 
         logging.basicConfig(handlers=[Handler()], level=log.level)
-
-
-def _given(text: bytes) -> metadata.Metadata:
-    """What the front sent: a body that it has checked, or the journal's outcome."""
-    try:
-        return metadata.decode(text)
-    except HostError:
-        return metadata.restore(text)
 
 
 def _trace(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from modulehost.slots import Slots
 from support import site
 from support.processes import command, tree, wait_until, with_variable
 
@@ -173,8 +174,8 @@ class Host:
 
     def journal(self) -> dict[str, Any] | None:
         """The journal's file."""
-        path = self.state / "journal.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        text, delivered = Slots(str(self.state), "journal").read()
+        return {**json.loads(text), "delivered": delivered} if text else None
 
     @property
     def keeper(self) -> int:

@@ -83,8 +83,9 @@ class Manager:
         metadata["deploymentNamespace"] = namespace
         metadata["deploymentName"] = resources["deployment"] = deployment
         changed = self.store.apply(Deployment(namespace, deployment, replicas))
-        ctx.checkpoint()
-        ctx.progress(f"1/2: {deployment} is there")
+        if changed:
+            ctx.checkpoint()
+            ctx.progress(f"1/2: {deployment} is there")
 
         ctx.raise_if_cancelled()
         resources["service"] = service
