@@ -10,11 +10,13 @@ from typing import Final
 
 import msgspec
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from gunicorn.http.errors import NoMoreData
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from modulehost import metadata
 from modulehost.errors import HostError, RequestError
-from modulehost.gunicorn import REQUEST_READ
+from modulehost.gunicorn import REQUEST_READ, what_is_wrong
+from modulehost.logs import format_error
 from modulehost.protocol import OPERATIONS, Operation
 from modulehost.supervisor import Answer, Request, Supervisor
 
@@ -76,11 +78,17 @@ def create_app(supervisor: Supervisor, started: float) -> Flask:
         return Response(f"{error}\n", 400, content_type=_TEXT)
 
     def fail(error: Exception) -> Response:
-        supervisor.log.structlog.error("the host failed", path=request.path, exc_info=error)
+        supervisor.log.event(
+            "error", "the host failed", path=request.path, exception=format_error(error)
+        )
         status = 503 if request.path == "/health" else 400
         return Response(
             f"the host failed: {type(error).__name__}; see its log\n", status, content_type=_TEXT
         )
+
+    def only_as_written() -> None:
+        if request.environ["PATH_INFO"].startswith("//"):  # werkzeug would take it for one slash
+            raise NotFound
 
     def not_served(error: HTTPException) -> Response:
         response = Response(f"{error.name.lower()}\n", error.code, content_type=_TEXT)
@@ -98,6 +106,7 @@ def create_app(supervisor: Supervisor, started: float) -> Flask:
             defaults={"operation": name},
             provide_automatic_options=False,
         )
+    app.before_request(only_as_written)
     app.register_error_handler(HostError, refuse)
     app.register_error_handler(HTTPException, not_served)
     app.register_error_handler(Exception, fail)
@@ -114,8 +123,10 @@ def read_body(limit: int) -> bytes:
     try:
         while len(body) <= limit and (data := stream.read(_STEP)):
             body += data
+    except NoMoreData:
+        raise RequestError("the body ended before its last chunk") from None
     except Exception as error:  # noqa: BLE001 - gunicorn has many for a bad body
-        raise RequestError(f"the body could not be read: {error or type(error).__name__}") from None
+        raise RequestError(f"the body could not be read: {what_is_wrong(error)}") from None
     if len(body) > limit:
         raise RequestError(_too_large(limit))
     if announced is not None and len(body) < announced:

@@ -7,9 +7,9 @@ operator passes what the user wrote, without the schema's defaults, so they are 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -157,16 +157,20 @@ class Schema:
 
 def _kind(value: object, item: Item) -> str:
     """What was given, without the value itself."""
-    names = {str: "text", bool: "a boolean", int: "an integer", float: "a number"}
-    kind = names.get(type(value), "a list" if isinstance(value, list) else "an object")
-    return f"this {kind.split()[-1]}" if item.takes.startswith(kind) else kind
+    kinds = {str: "text", bool: "a boolean", int: "an integer", list: "a list", dict: "an object"}
+    kind = kinds.get(type(value), "a fraction")
+    if isinstance(value, float) and value.is_integer():
+        kind = "an integer"
+    other = {"text": "one of", "an integer": "a number", "a fraction": "a number"}.get(kind, kind)
+    return f"this {kind.split()[-1]}" if item.takes.startswith((kind, other)) else kind
 
 
 def read_file(folder: str) -> dict[str, Any] | None:
     """The values in config.json; None where there is no such file. Raises ConfigError."""
-    path = Path(folder, FILE)
+    path = f"{folder}/{FILE}"
     try:
-        text = path.read_bytes()
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is dear
+            text = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -184,5 +188,5 @@ def read_file(folder: str) -> dict[str, Any] | None:
 
 def kubeconfig(folder: str) -> str | None:
     """The path of the workspace's kubeconfig, when the operator has mounted one."""
-    path = Path(folder, KUBECONFIG)
-    return str(path) if path.is_file() else None
+    path = f"{folder}/{KUBECONFIG}"
+    return path if os.path.isfile(path) else None  # noqa: PTH113 - pathlib is dear

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import select
-import signal
-import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from signal import SIGKILL, SIGTERM
 from typing import IO, TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from modulehost.errors import Cancelled, ModuleError
 from modulehost.linux import describe_exit
 
 if TYPE_CHECKING:
+    import subprocess
+
     from structlog.typing import FilteringBoundLogger
 
 C = TypeVar("C")
@@ -156,6 +157,8 @@ class Context(Generic[C]):
         started, or, with ``check``, when it fails: its last line on stderr is the reason.
         Raises ``Cancelled`` after the group has ended.
         """
+        import subprocess  # dear, and not every plugin runs programs
+
         self.raise_if_cancelled()
         name = os.path.basename(os.fspath(argv[0]))  # noqa: PTH119 - may be any text
         try:
@@ -179,7 +182,7 @@ class Context(Generic[C]):
             self._wait_for(process)
         finally:
             if process.returncode is None or self.cancelled:
-                _signal_group(process.pid, signal.SIGKILL)
+                _signal_group(process.pid, SIGKILL)
                 process.wait()
         stdout, stderr = (output.text() for output in outputs)
         self.raise_if_cancelled()
@@ -197,7 +200,7 @@ class Context(Generic[C]):
             poll.register(self._cancellation.fd, select.POLLIN)
             poll.poll()
             if self.cancelled:
-                _signal_group(process.pid, signal.SIGTERM)
+                _signal_group(process.pid, SIGTERM)
                 poll.unregister(self._cancellation.fd)
                 poll.poll(self._host.grace / 2 * 1000)
             else:
@@ -240,7 +243,7 @@ def _feed(stream: IO[str] | None, text: str) -> None:
         pass  # a program need not read its input
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
+def _signal_group(pid: int, number: int) -> None:
     try:
         os.killpg(pid, number)
     except ProcessLookupError:

@@ -5,6 +5,7 @@ The names in ``__all__`` are gunicorn's settings; ``gunicorn.conf.py`` takes the
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -72,6 +73,12 @@ def nworkers_changed(server: Arbiter, new: int, old: int | None) -> None:
     if old is not None and new != workers:
         server.log.warning("a module has one worker; SIGTTIN is ignored")
         server._num_workers = workers
+
+
+def pre_fork(server: Arbiter, worker: ThreadWorker) -> None:
+    """Before a worker is forked: no collection shall touch, and so copy, what both share."""
+    del server, worker
+    gc.freeze()
 
 
 def post_fork(server: Arbiter, worker: ThreadWorker) -> None:
@@ -231,7 +238,7 @@ class Worker(ThreadWorker):
         """Answer what is no HTTP as everything else that fails: 400, one line of text."""
         del req, addr
         if isinstance(exc, ParseException):
-            reason = one_line(str(exc), 200)
+            reason = what_is_wrong(exc)
             self.log.warning("not a request: %s", reason)
         else:
             reason = f"the host failed: {type(exc).__name__}; see its log"
@@ -266,6 +273,11 @@ class Worker(ThreadWorker):
             return
         self.alive = False
         os.kill(self.ppid, signal.SIGTERM)
+
+
+def what_is_wrong(error: Exception) -> str:
+    """gunicorn's words for a bad request, without what it quotes: that may be of the metadata."""
+    return one_line(str(error).partition(": ")[0], 200) or type(error).__name__
 
 
 def _already_closed(graceful: bool = False) -> None:
@@ -356,6 +368,7 @@ __all__ = [
     "nworkers_changed",
     "on_starting",
     "post_fork",
+    "pre_fork",
     "threads",
     "timeout",
     "when_ready",

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from modulehost.errors import WrongModuleError
-from modulehost.metadata import Metadata, canonical
+from modulehost.metadata import Metadata, canonical, decode
 from modulehost.protocol import Operation
 from modulehost.slots import Slots
 
@@ -29,7 +29,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     operation: str | None = None
     succeeded: bool = False
     sent: msgspec.Raw = msgspec.Raw(b"{}")
-    outcome: msgspec.Raw | None = None  # None: as sent
+    outcome: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # as sent; Raw | None takes null only
     salvaged: str | None = None
     delivered: bool = False
 
@@ -37,11 +37,12 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
         """The outcome, as the plugin is given it."""
         if self.salvaged is not None:
             return self.salvaged.encode()
-        return bytes(self.sent if self.outcome is None else self.outcome)
+        return bytes(self.sent if self.outcome is msgspec.UNSET else self.outcome)
 
     def keep(self, metadata: bytes, *, plain: bool) -> None:
         """Set the outcome: JSON as it is, what is none (NaN, lone surrogates) as a string."""
-        self.outcome = msgspec.Raw(metadata) if plain and metadata != self.sent else None
+        changed = plain and metadata != bytes(self.sent)
+        self.outcome = msgspec.Raw(metadata) if changed else msgspec.UNSET
         self.salvaged = None if plain else metadata.decode()
 
 
@@ -106,9 +107,10 @@ class Journal:
             last, sent = self._record, canonical(body)
             repeated = operation == last.operation and last.succeeded and last.delivered
             given = Given(sent, SENT)
-            if last.operation is not None:
-                outcome = last.outcome_text()
-                if sent == last.sent:
+            if last.operation is not None and sent != (outcome := last.outcome_text()):
+                if last.salvaged is None:
+                    outcome = canonical(decode(outcome))  # its numbers as Go gives them back
+                if sent == bytes(last.sent):  # a Raw equals nothing but a Raw
                     if not repeated and sent != outcome:
                         given = Given(outcome, RESTORED)
                 elif sent != outcome:

@@ -1,6 +1,7 @@
 """Log lines: one event a line, as JSON or, on a terminal, in colour. A log call never raises.
 
-structlog is imported when the first line is logged: it is dear, and the start is not the time.
+Plugins log through structlog. The host's own processes write their few events straight to
+``Log.event``, in the same form: structlog's imports are 10 MiB, and each module pays for them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, MutableMapping
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -39,8 +42,7 @@ class Log:
     def structlog(self) -> FilteringBoundLogger:
         """The structlog logger that writes here."""
         if self._bound is None:
-            import structlog
-
+            structlog = _import_structlog()
             self._bound = structlog.wrap_logger(
                 _Output(self.write),
                 processors=[
@@ -56,14 +58,14 @@ class Log:
         return self._bound
 
     def event(self, level: str, event: str, **values: object) -> None:
-        """Log one event without structlog: for the lines of the start and of the servers below."""
+        """Log one event of the host's own."""
         if LEVELS[level] >= self.level:
             self.write(self.render(None, level, {"event": event, "level": level, **values}))
 
     def render(self, _logger: object, _method: str, event: Event) -> bytes:
         """The line of an event, newline included: structlog's last processor."""
-        first = {"timestamp": _now(), "level": event["level"], "event": event["event"]}
-        line = {**first, **event}
+        first = {"timestamp": _now(), "level": event["level"], "event": event.get("event", "")}
+        line = {**first, **event, **first}
         if self.blot:
             line = {k: self.blot(v) if isinstance(v, str) else v for k, v in line.items()}
         return _console(line) if self.console else _json(line)
@@ -74,6 +76,33 @@ class Log:
             os.write(self._fd, line)
         except OSError:
             pass
+
+
+def _import_structlog() -> Any:
+    """structlog without rich, which draws tracebacks, and asyncio, which only ``ainfo`` needs.
+
+    Neither is ever wanted here, and together they are two thirds of its time and memory. Both can
+    be imported as ever afterwards.
+    """
+    if "structlog" not in sys.modules:
+        absent = {name for name in ("rich", "asyncio") if name not in sys.modules}
+        late = ModuleType("asyncio")
+        vars(late)["__getattr__"] = lambda name: getattr(import_module("asyncio"), name)
+        stand_ins = {"rich": None, "asyncio": late}
+        sys.modules.update({name: stand_ins[name] for name in absent})  # type: ignore[misc]
+        try:
+            import_module("structlog")
+        finally:
+            for name in absent:
+                del sys.modules[name]
+    return sys.modules["structlog"]
+
+
+def format_error(error: BaseException) -> str:
+    """The traceback as one text."""
+    import traceback
+
+    return "".join(traceback.format_exception(error)).rstrip()
 
 
 class _Output:
@@ -128,15 +157,18 @@ def _console(line: dict[str, Any]) -> bytes:
     """A line for people; values of several lines (tracebacks) stand below it."""
     colour = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
     on, off = (colour.get(line["level"], "\x1b[1m"), "\x1b[0m") if _coloured() else ("", "")
-    head = f"{line.pop('timestamp')[11:19]} {on}{line.pop('level'):7} {line.pop('event', '')}{off}"
-    below = [str(line.pop(key)) for key in ("exception", "stack") if key in line]
-    pairs = [f"{key}={value if _is_word(value) else repr(value)}" for key, value in line.items()]
+    stamp, level, event = line.pop("timestamp"), line.pop("level"), _text(line.pop("event"))
+    head = f"{stamp[11:19]} {on}{level:7} {event}{off}"
+    below = [_text(line.pop(key)) for key in ("exception", "stack") if key in line]
+    pairs = [f"{key}={_word(value)}" for key, value in line.items()]
     text = "\n".join([" ".join([head, *pairs]), *below]) + "\n"
     return text.encode("utf-8", "backslashreplace")
 
 
-def _is_word(value: object) -> bool:
-    return isinstance(value, str) and value.isprintable() and " " not in value and value != ""
+def _word(value: object) -> str:
+    if isinstance(value, str):
+        return value if value.isprintable() and value and " " not in value else repr(value)
+    return _text(value)
 
 
 def _coloured() -> bool:

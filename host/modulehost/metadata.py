@@ -7,8 +7,9 @@ whole is one annotation. What a plugin stored must be what it gets back.
 
 from __future__ import annotations
 
-import json
 import math
+import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -19,9 +20,13 @@ MAX_INTEGER: Final = 2**53
 """Above it a float64, and so Go, no longer tells neighbouring integers apart."""
 
 MAX_DEPTH: Final = 200
-"""Levels of nesting that are taken from a plugin; any JSON reader reads as many."""
+"""Levels of nesting that are taken; any JSON reader reads as many."""
 
 _GO_WRITES_INTEGER_BELOW: Final = 1e21  # encoding/json turns to the form 1e+21 there
+
+_STRING_OR_NUMBER: Final = re.compile(
+    rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?', re.DOTALL
+)
 
 Metadata = dict[str, Any]
 
@@ -38,9 +43,9 @@ def decode(body: bytes) -> Metadata:
     except UnicodeDecodeError:
         raise RequestError(f"the body is not valid UTF-8{_bad_byte(body)}") from None
     except RecursionError:
-        raise RequestError("the body is nested too deeply") from None
-    except msgspec.ValidationError as error:
-        raise RequestError(f"the body holds a number out of range: {error}") from None
+        raise RequestError(f"the body is nested more than {MAX_DEPTH} levels deep") from None
+    except msgspec.ValidationError:
+        raise RequestError(f"the body holds a number out of range{_bad_number(body)}") from None
     except msgspec.DecodeError as error:
         raise RequestError(f"the body is not JSON: {error}") from None
     if value is None:
@@ -48,7 +53,12 @@ def decode(body: bytes) -> Metadata:
     if not isinstance(value, dict):
         kind = {list: "an array", str: "a string", bool: "a boolean"}.get(type(value), "a number")
         raise RequestError(f"the body is {kind}, not a JSON object")
-    return _as_go_keeps(value)
+    try:
+        return _as_go_keeps(value)
+    except RecursionError:
+        raise RequestError(f"the body is nested more than {MAX_DEPTH} levels deep") from None
+    except OverflowError:
+        raise RequestError(f"the body holds a number out of range{_bad_number(body)}") from None
 
 
 def _bad_byte(body: bytes) -> str:
@@ -59,21 +69,34 @@ def _bad_byte(body: bytes) -> str:
     return ""
 
 
-def _as_go_keeps(value: Metadata) -> Metadata:
-    """The object with sorted keys, and integers beyond 2^53 as the floats that Go makes of them."""
-    return {k: v if type(v) is str else _as_go_reads(v) for k, v in sorted(value.items())}
+def _bad_number(body: bytes) -> str:
+    for token in _STRING_OR_NUMBER.finditer(body):
+        if not token[0].startswith(b'"') and math.isinf(float(token[0])):
+            return f" at byte {token.start()}"
+    return ""
 
 
-def _as_go_reads(value: Any) -> Any:
+def _as_go_keeps(value: Metadata, levels: int = MAX_DEPTH) -> Metadata:
+    """The object with sorted keys, and integers beyond 2^53 as the floats that Go makes of them.
+
+    Raises RecursionError when it has more levels than that; OverflowError past any float.
+    """
+    if not levels:
+        raise RecursionError
+    return {
+        k: v if type(v) is str else _as_go_reads(v, levels - 1) for k, v in sorted(value.items())
+    }
+
+
+def _as_go_reads(value: Any, levels: int) -> Any:
     if isinstance(value, dict):
-        return _as_go_keeps(value)
+        return _as_go_keeps(value, levels)
     if isinstance(value, list):
-        return [_as_go_reads(item) for item in value]
+        if not levels:
+            raise RecursionError
+        return [_as_go_reads(item, levels - 1) for item in value]
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        try:
-            return float(value)
-        except OverflowError:
-            raise RequestError("the body holds a number out of range") from None
+        return float(value)
     return value
 
 
@@ -85,7 +108,7 @@ def encode(metadata: Metadata, limit: int) -> bytes:
     try:
         encoded = _encoder.encode(_checked(metadata, (), set()))
     except UnicodeEncodeError:
-        path = _path(_find_surrogate(metadata, ()))
+        path = _path(_find_surrogate(metadata, ()) or ())
         raise MetadataError(f"{path} holds a lone surrogate, which is no text") from None
     if (size := go_size(encoded)) > limit:
         raise MetadataError(
@@ -96,10 +119,12 @@ def encode(metadata: Metadata, limit: int) -> bytes:
 
 
 def go_size(encoded: bytes) -> int:
-    """The bytes that JSON text takes once Go has written it."""
+    """The bytes that JSON text takes once Go has written it, but for the ``+`` of 1e+21."""
     size = len(encoded) + 5 * (len(encoded) - len(encoded.translate(None, b"<>&")))
     for separator in (b"\xe2\x80\xa8", b"\xe2\x80\xa9"):
         size += 3 * encoded.count(separator)
+    if b"e-6" in encoded:  # Go writes 0.000001
+        size += 4 * sum(encoded.count(b"e-6" + end) for end in (b",", b"}", b"]"))
     return size
 
 
@@ -120,7 +145,7 @@ def _checked(value: Any, path: Path, above: set[int]) -> Any:
                     f"{_path(path)}: {what} is of type {type(key).__name__}; JSON's are strings"
                 )
         plain = {
-            str(key): item if type(item) is str else _checked(item, (*path, key), above)
+            str.__str__(key): item if type(item) is str else _checked(item, (*path, key), above)
             for key, item in sorted(value.items())
         }
         above.discard(id(value))
@@ -163,22 +188,21 @@ def _descend(value: object, path: Path, above: set[int]) -> None:
     above.add(id(value))
 
 
-def _find_surrogate(value: Any, path: Path) -> Path:
-    """The path to the first text that is not UTF-8; only called when there is one."""
+def _find_surrogate(value: Any, path: Path) -> Path | None:
+    """The path to the first text that is not UTF-8, or to the dict with such a key."""
+    pairs: Iterable[tuple[object, Any]] = ()
+    if isinstance(value, str):
+        return None if _is_text(value) else path
     if isinstance(value, dict):
-        pairs = [*value.items()]
-        for key in value:
-            if not _is_text(key):
-                return path
+        if not all(map(_is_text, value)):
+            return path
+        pairs = value.items()
     elif isinstance(value, list | tuple):
-        pairs = [*enumerate(value)]
-    else:
-        return path
+        pairs = enumerate(value)
     for key, item in pairs:
-        found = _find_surrogate(item, (*path, key))
-        if found != (*path, key) or (isinstance(item, str) and not _is_text(item)):
+        if (found := _find_surrogate(item, (*path, key))) is not None:
             return found
-    return path
+    return None
 
 
 def _is_text(value: str) -> bool:
@@ -191,7 +215,7 @@ def _is_text(value: str) -> bool:
 
 def _path(path: Path) -> str:
     """The path in the form of Python: ``metadata["a"][0]``."""
-    parts = (json.dumps(part) if isinstance(part, str) else str(part) for part in path)
+    parts = (f'"{part}"' if isinstance(part, str) else str(part) for part in path)
     return "metadata" + "".join(f"[{part}]" for part in parts)
 
 
@@ -200,11 +224,21 @@ def canonical(metadata: Metadata) -> bytes:
     return _encoder.encode(metadata)
 
 
+def copy(metadata: Metadata) -> bytes:
+    """Metadata as text while its hook goes on changing it; raises when it is no JSON.
+
+    The encoder holds the interpreter's lock throughout, so the text is of one moment.
+    """
+    return _encoder.encode(metadata)
+
+
 def salvage(metadata: Metadata) -> bytes | None:
     """Metadata that encode() refuses, as text that restore() brings back as whole as can be."""
+    import json  # dear, and hardly ever needed
+
     try:
-        return json.dumps(metadata, default=str, skipkeys=True, sort_keys=True).encode()
-    except (ValueError, RecursionError, TypeError):
+        return json.dumps(metadata, default=str, skipkeys=True).encode()
+    except Exception:  # noqa: BLE001 - it contains itself, or has a __str__ of somebody else's
         return None
 
 
@@ -213,6 +247,8 @@ def restore(text: bytes) -> Metadata:
     try:
         value = msgspec.json.decode(text)
     except ValueError:
+        import json
+
         value = json.loads(text)
     assert isinstance(value, dict)  # noqa: S101 - nothing else is ever written
     return value

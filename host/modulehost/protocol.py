@@ -208,6 +208,6 @@ class Channel:
         del self._buffer[: _HEAD + size]
         try:
             record: AnyRecord = _decoder.decode(data)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ChannelClosedError(f"not a record: {error}") from None
         return record

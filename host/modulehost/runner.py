@@ -6,7 +6,6 @@ copies of the metadata; the third runs the health hook, so that a hanging one ho
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import select
@@ -14,7 +13,6 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,7 +82,7 @@ class Operation:
     def snapshot(self) -> Snapshot | None:
         """A copy of the metadata when it has changed; None when it has not, or is in motion."""
         try:
-            text = json.dumps(self.metadata).encode()
+            text = metadata.copy(self.metadata)
         except Exception:  # noqa: BLE001 - the hook is changing it, or it is no JSON yet
             return None
         if text == self._sent:
@@ -333,7 +331,7 @@ def _trace(error: BaseException) -> str:
         or frames.tb_frame.f_globals.get("__name__", "").startswith("importlib")
     ):
         frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+    return logs.format_error(error.with_traceback(frames))
 
 
 def end() -> None:

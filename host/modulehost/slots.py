@@ -11,7 +11,6 @@ and counts only when both sequences agree: a write that was cut off lacks the se
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Final
 
 _HEAD: Final = 32
@@ -23,7 +22,8 @@ class Slots:
     """Two files of mode 0600 in a folder. Nothing raises: ``problem`` tells what is wrong."""
 
     def __init__(self, folder: str, name: str) -> None:
-        self._paths = [Path(folder, f"{name}.{number}") for number in (0, 1)]
+        self._folder = folder
+        self._paths = [f"{folder}/{name}.{number}" for number in (0, 1)]
         self._files: list[int] = []
         self._sequence = 0
         self.problem: str | None = None
@@ -34,7 +34,7 @@ class Slots:
 
     def newer(self) -> bool:
         """Whether another process has written since we read or wrote."""
-        return any(self._head(file)[1] > self._sequence for file in self._files)
+        return any(self._sequence_of(file) > self._sequence for file in self._files)
 
     def read(self) -> tuple[bytes, bool]:
         """The text, empty when there is none, and whether it was marked."""
@@ -76,8 +76,7 @@ class Slots:
                 self._fail(error)
 
     def _open(self) -> None:
-        folder = self._paths[0].parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - pathlib is dear
         while self._files:
             os.close(self._files.pop())
         files = [os.open(path, _FLAGS, 0o600) for path in self._paths]
@@ -98,8 +97,13 @@ class Slots:
             return False, 0, 0
         return mark == b"+", sequence, size
 
+    def _sequence_of(self, file: int) -> int:
+        """The sequence of a whole file, 0 for one whose writing was cut off."""
+        _, sequence, size = self._head(file)
+        return sequence if os.pread(file, _TAIL, _HEAD + size) == _tail(sequence) else 0
+
     def _fail(self, error: OSError) -> None:
-        self.problem = f"{self._paths[0].parent}: {error.strerror or error}"
+        self.problem = f"{self._folder}: {error.strerror or error}"
 
 
 def _head(mark: bytes, sequence: int, size: int) -> bytes:

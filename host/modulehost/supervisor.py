@@ -131,11 +131,11 @@ class Supervisor:
             lock.wait(turn)
             child = self._ready_child(turn)
             assert child.loaded is not None  # noqa: S101 - that is what ready means
-            log = self.log.structlog.bind(
-                operation=request.operation,
-                plugin=child.loaded.plugin,
-                request_id=request.request_id,
-            )
+            about = {
+                "operation": request.operation,
+                "plugin": child.loaded.plugin,
+                "request_id": request.request_id,
+            }
             deadline = self._deadline(request.operation, child.loaded)
             given = self._journal.begin(request.operation, request.request_id, request.body)
             left = turn.started + deadline - time.monotonic()
@@ -146,10 +146,10 @@ class Supervisor:
                 )
             except ChannelClosedError:
                 child.kill("it did not take the call")
-            write = log.warning if given.origin in (RESTORED, EDITED) else log.info
-            write("operation started", metadata=given.origin)
+            level = "warning" if given.origin in (RESTORED, EDITED) else "info"
+            self.log.event(level, "operation started", **about, metadata=given.origin)
             if self._journal.problem:
-                log.warning(self._journal.problem)
+                self.log.event("warning", self._journal.problem, **about)
             done = self._attend_call(child, request, turn, deadline)
             if isinstance(done, OperationError):
                 self._journal.finish(None, succeeded=False)
@@ -162,9 +162,11 @@ class Supervisor:
                 self._journal.finish(done.metadata, plain=done.plain, succeeded=outcome is None)
             took = round(time.monotonic() - turn.started, 4)
             if outcome is None:
-                log.info("operation finished", outcome="succeeded", seconds=took)
+                end: dict[str, object] = {"outcome": "succeeded", "seconds": took}
             else:
-                log.error("operation finished", outcome="failed", seconds=took, reason=outcome)
+                end = {"outcome": "failed", "seconds": took, "reason": outcome}
+            level = "info" if outcome is None else "error"
+            self.log.event(level, "operation finished", **about, **end)
             if outcome is not None or turn.cancelled is not None:
                 child.kill("its operation failed or was cancelled")
             if outcome is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import textwrap
 from importlib import import_module
 
 from modulehost import __version__
@@ -22,6 +24,7 @@ def main(arguments: list[str]) -> int:
         description="The host for custom modules of Forkspacer.",
         epilog=settings_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"modulehost {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -32,17 +35,26 @@ def main(arguments: list[str]) -> int:
             description=summary[0].upper() + summary[1:] + ".",
             epilog=settings_help() if name == "serve" else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
         import_module(f"modulehost.cli.{name}").configure(command)
     given = parser.parse_args(arguments)
-    status: int = given.run(given)
+    try:
+        status: int = given.run(given)
+    except KeyboardInterrupt:
+        return 130
     return status
 
 
 def settings_help() -> str:
-    """The settings as a table for the terminal."""
-    width = max(len(setting.variable) for setting in SETTINGS)
-    lines = [
-        f"  {s.variable:{width}}  {s.default or '(unset)'}: {s.reason}; {s.takes}" for s in SETTINGS
-    ]
-    return "\n".join(["settings, from the environment:", *lines])
+    """The settings as a table for the terminal: variable, default, what it is for."""
+    variable = max(len(setting.variable) for setting in SETTINGS)
+    default = max(len(setting.default) for setting in SETTINGS)
+    room = min(shutil.get_terminal_size().columns, 100) - variable - default - 6
+    lines = ["settings, from the environment:"]
+    for s in SETTINGS:
+        words = f"{s.reason}; it takes {s.takes}"
+        first, *others = textwrap.wrap(words, max(room, 30), break_on_hyphens=False)
+        lines.append(f"  {s.variable:{variable}}  {s.default or '-':{default}}  {first}")
+        lines += [" " * (variable + default + 6) + other for other in others]
+    return "\n".join(lines)
