@@ -79,11 +79,13 @@ def pre_fork(server: Arbiter, worker: ThreadWorker) -> None:
     """Before a worker is forked: no collection shall touch, and so copy, what both share."""
     del server, worker
     gc.freeze()
+    gc.enable()
 
 
 def post_fork(server: Arbiter, worker: ThreadWorker) -> None:
     """In the new worker: it must not outlive the arbiter."""
     del worker
+    gc.disable()
     linux.die_with_parent(server.pid)
 
 
@@ -183,6 +185,8 @@ class Worker(ThreadWorker):
             return answer
 
         self.wsgi = watched
+        gc.freeze()
+        gc.enable()
 
     def run(self) -> None:
         """Serve until told to stop; leave nothing behind."""

@@ -198,6 +198,9 @@ def exit_status(pid: int) -> int | None:
 def run_gunicorn(listener: int, reporter: int) -> int:
     """The child that becomes gunicorn's arbiter."""
     del reporter
+    import gc
+
+    gc.disable()  # until all is imported: it would look through the same lasting objects again
     from modulehost.gunicorn import run
 
     run(listener)

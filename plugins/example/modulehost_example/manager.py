@@ -1,7 +1,6 @@
 """The manager: what the host calls to install, uninstall, sleep and resume the module."""
 
 import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -66,7 +65,7 @@ class Manager:
     def __init__(self) -> None:
         temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - tempfile is slow to import
         root = os.environ.get("EXAMPLE_DIR") or f"{temporary}/modulehost-example"
-        self.store = Store(Path(root))
+        self.store = Store(root)
 
     @hookimpl
     def install(self, ctx: Context[Config], metadata: dict[str, Any]) -> None:

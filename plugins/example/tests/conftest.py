@@ -56,7 +56,7 @@ class Module:
         self.config = config
         self.metadata: dict[str, Any] = {}
         self.manager: Any = Manager()
-        self.manager.store = Store(directory)
+        self.manager.store = Store(str(directory))
 
     def call(self, operation: str, cancelled_at: int | None = None) -> StandInContext:
         """Call the hook; the metadata is what it left, as JSON with sorted keys, as Go keeps it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +153,7 @@ def test_uninstall_cleans_up_after_a_resource_that_could_not_be_written(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", full)
+        patch.setattr(os, "replace", full)
         with pytest.raises(ModuleError, match=r"cannot write .*cluster: No space left on device;"):
             module.call("install")
     assert list(module.directory.rglob("*.draft"))
@@ -399,4 +400,4 @@ def test_the_directory_comes_from_the_environment(
     """An empty variable counts as none."""
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert Manager().store.root == Path(directory)
+    assert Manager().store.root == directory
