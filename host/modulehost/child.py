@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -10,10 +11,14 @@ import threading
 from collections.abc import Mapping
 
 from modulehost import linux
-from modulehost.protocol import Channel, Loaded
+from modulehost.protocol import LOST, Channel, Loaded
 
 PRIVATE_ENVIRONMENT = "MODULEHOST_"
 """Variables of the host's own processes start so; a plugin does not see them."""
+
+_BY_ITSELF = "it ended"
+_CLOSED = "it closed its connection to the host"
+_LAST_BREATH = 500  # ms for a process whose connection has ended to end, too
 
 
 class Child:
@@ -41,12 +46,18 @@ class Child:
         self.failure: str | None = None
         self.ended = threading.Event()
         self.how = ""
+        self.has_closed = False
         self._why: str | None = None
 
     @property
     def usable(self) -> bool:
         """Whether it has loaded the plugin and nobody has ended it."""
         return self.loaded is not None and self._why is None and not self.ended.is_set()
+
+    @property
+    def died(self) -> bool:
+        """Whether it has ended by itself."""
+        return self.ended.is_set() and self._why == _BY_ITSELF
 
     def kill(self, why: str) -> None:
         """End it, with its process group; ``bury`` does the rest. The first reason stays."""
@@ -56,12 +67,20 @@ class Child:
         except ProcessLookupError:
             pass
 
+    def part(self) -> None:
+        """Its connection has ended: it is dying, or must be killed."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        if not poll.poll(_LAST_BREATH):
+            self.kill(_CLOSED)
+
     def bury(self) -> None:
         """After its end: kill and reap whatever it had started, and note how it ended."""
-        self.kill("it ended")
+        self.kill(_BY_ITSELF)
         code = self._process.wait()
         linux.kill_children()
         self.how = linux.describe_exit(code)
+        self.has_closed = self._why == _CLOSED or code == LOST
         self.ended.set()
 
     def close(self) -> None:

@@ -36,10 +36,13 @@ class Item:
         self._type = field.type
         info = inspect.type_info(field.type)
         self.secret = False
-        while isinstance(info, inspect.Metadata):
-            self.secret |= bool((info.extra or {}).get("secret"))
-            info = info.type
-        self.info = _without_none(info)
+        while isinstance(info, inspect.Metadata | inspect.UnionType):
+            if isinstance(info, inspect.Metadata):
+                self.secret |= bool((info.extra or {}).get("secret"))
+                info = info.type
+            elif (info := _without_none(union := info)) is union:
+                break
+        self.info = info
 
     @property
     def takes(self) -> str:
@@ -83,7 +86,7 @@ def _describe(info: inspect.Type) -> str:
             rules = [f"matching {info.pattern!r}"] if info.pattern else []
             rules += [f"of at least {info.min_length} characters"] if info.min_length else []
             rules += [f"of at most {info.max_length} characters"] if info.max_length else []
-            return " and ".join(["text", *rules])
+            return f"text {' and '.join(rules)}".rstrip()
         case inspect.LiteralType() | inspect.EnumType():
             options = options_of(info)
             return "one of " + ", ".join(options) if options else ""
@@ -143,6 +146,8 @@ class Schema:
             config = self._cls(**converted)
         except (ValueError, TypeError) as error:
             raise ConfigError(f"config: {error}") from error
+        except Exception as error:
+            raise ConfigError(f"config: {type(error).__name__}: {error}") from error
         return config, sorted(values.keys() - {item.alias for item in self.items})
 
     def secrets(self, config: msgspec.Struct) -> list[str]:

@@ -56,7 +56,10 @@ class Cancellation:
     def close(self) -> None:
         """Give back the descriptor; what comes later is ignored."""
         with self._lock:
-            os.close(self.fd)
+            try:
+                os.close(self.fd)
+            except OSError:
+                pass  # the plugin has closed it
             self.fd = -1
 
 

@@ -18,6 +18,9 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+LOST: Final = 113
+"""Exit status of a runner whose connection has ended while it lived."""
+
 Operation = Literal["install", "uninstall", "sleep", "resume"]
 OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import queue
 import select
-import signal
 import socket
 import sys
 import threading
@@ -28,6 +27,7 @@ from modulehost.errors import (
     one_line,
 )
 from modulehost.protocol import (
+    LOST,
     AskHealth,
     Call,
     Cancel,
@@ -337,7 +337,7 @@ def _trace(error: BaseException) -> str:
 def end() -> None:
     """End this process and all that the plugin has started in it."""
     linux.kill_descendants(os.getpid())
-    os.killpg(0, signal.SIGKILL)
+    os._exit(LOST)
 
 
 def main() -> None:

@@ -28,29 +28,40 @@ STOP_TIMEOUT = 27.0  # s; Kubernetes kills after 30
 LONGEST_PAUSE = 30.0  # s, between two tries to start gunicorn
 LAST_WORDS = 0.5  # s, to answer those who came too late
 STEADY = 10.0  # s; gunicorn that has run as long is started again at once
+PATIENCE = 5  # ends in a row, each sooner than that, until the keeper answers itself
 
 _SIGNALS = (_signal.SIGTERM, _signal.SIGINT)
-_WATCHED = (*_SIGNALS, _signal.SIGCHLD)
+_WATCHED = (*_SIGNALS, _signal.SIGHUP, _signal.SIGCHLD)
 
 
 class Keeper:
     """Holds the listening socket and keeps gunicorn running on it, or asleep."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, host: str | None, port: int) -> None:
         self._started = time.monotonic()
+        self._pid = os.getpid()
         self._signalled = False
         self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # a handled signal does not interrupt poll() (PEP 475), but what it writes here does
         _signal.set_wakeup_fd(wake)
         for number in _SIGNALS:
             _signal.signal(number, self._stop)
-        self._listener = listen(port)
+        self._listener = listen(host, port)
         _signal.signal(_signal.SIGCHLD, lambda *_: None)
+        _signal.signal(_signal.SIGHUP, self._hang_up)
         self._port = port
         self._failures = 0
+        self._child = 0
 
     def _stop(self, *_: object) -> None:
         self._signalled = True
+
+    def _hang_up(self, *_: object) -> None:
+        """SIGHUP: gunicorn shall load its settings again; at a terminal it was the last word."""
+        if os.isatty(0):
+            self._signalled = True
+        elif self._child:
+            os.kill(self._child, _signal.SIGHUP)
 
     def _stopping(self) -> bool:
         return self._signalled
@@ -73,6 +84,7 @@ class Keeper:
             if status == 0:
                 log("info", "asleep")
                 self._wait_for_connection()
+                log("info", "awake")
             else:
                 self._recover(time.monotonic() - born, status, reason)
         self._turn_away()
@@ -80,12 +92,15 @@ class Keeper:
         return 0
 
     def _recover(self, lived: float, status: int, reason: str) -> None:
-        """gunicorn ended by itself: go on at once, or serve the reason for a growing pause."""
+        """gunicorn ended by itself: go on at once, or after a growing pause.
+
+        When it could not start, that is what callers are told meanwhile.
+        """
         how = f"exit status {status}" if status > 0 else f"signal {-status}"
         log("error", "gunicorn ended", how=how, reason=reason)
         self._failures = 0 if lived > STEADY else self._failures + 1
-        if self._failures > 1:
-            pause = min(2.0 ** (self._failures - 2) / 2, LONGEST_PAUSE)
+        if reason or self._failures >= PATIENCE:
+            pause = min(0.5 * 2 ** min(self._failures, 10), LONGEST_PAUSE)
             text = f"the host cannot start: {reason or how}"
             self._keep(lambda fd, _: serve_reason(fd, text), pause)
 
@@ -94,6 +109,7 @@ class Keeper:
         pid, report = self._fork(target)
         ends = None if seconds is None else time.monotonic() + seconds
         told = False
+        self._child = pid
         while (status := exit_status(pid)) is None:
             now = time.monotonic()
             if self._stopping() and not told:
@@ -103,6 +119,7 @@ class Keeper:
                 os.kill(pid, _signal.SIGKILL if told else _signal.SIGTERM)
                 told, ends = True, now + 1
             self._poll(None if ends is None else ends - now)
+        self._child = 0
         with open(report, "rb") as file:  # noqa: PTH123
             return status, file.read().decode("utf-8", "replace")
 
@@ -119,8 +136,11 @@ class Keeper:
         return pid, report
 
     def _become(self, target: Child, reporter: int) -> NoReturn:
+        from modulehost import linux
+
         status = 1
         try:
+            linux.die_with_parent(self._pid)
             _signal.set_wakeup_fd(-1)
             for number in _WATCHED:
                 _signal.signal(number, _signal.SIG_DFL)
@@ -166,15 +186,17 @@ class Keeper:
             self._keep(lambda fd, _: serve_reason(fd, "the host is stopping"), LAST_WORDS)
 
 
-def listen(port: int) -> _socket.socket:
-    """A socket that listens on all addresses, IPv6 and IPv4; raises OSError."""
+def listen(host: str | None, port: int) -> _socket.socket:
+    """A socket that listens, on all addresses, IPv6 and IPv4, without a host; raises OSError."""
     try:
+        if host is not None and ":" not in host:
+            raise OSError
         listener = _socket.socket(_socket.AF_INET6, _socket.SOCK_STREAM)
         listener.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 0)
-        address = "::"
-    except OSError:  # a kernel without IPv6
+        address = host or "::"
+    except OSError:  # an address of IPv4, or a kernel without IPv6
         listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-        address = "0.0.0.0"  # noqa: S104 - the pod's
+        address = host or "0.0.0.0"  # noqa: S104 - the pod's
     listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
     listener.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT)
     listener.bind((address, port))
@@ -253,6 +275,26 @@ def port_from(arguments: list[str], environ: dict[str, str]) -> int:
         if option not in ("--port", "-p"):
             raise ValueError(f"unknown argument {word}; see modulehost serve --help")
         name, text = option, value or next(words, "")
+    return _port(name, text)
+
+
+def address_from(arguments: list[str], environ: dict[str, str]) -> tuple[str | None, int]:
+    """Host (None: all) and port: of --port, else gunicorn's --bind, else PORT.
+
+    Raises ValueError with a line for the person.
+    """
+    port = port_from(arguments, environ)
+    words = iter(environ.get("GUNICORN_CMD_ARGS", "").split())
+    for word in words:
+        option, _, value = word.partition("=")
+        if option in ("--bind", "-b") and not arguments:
+            value = value or next(words, "")
+            host, _, text = value.strip("'\"").rpartition(":")
+            return host.strip("[]") or None, _port(f"GUNICORN_CMD_ARGS: {option}", text)
+    return None, port
+
+
+def _port(name: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
         raise ValueError(f"{name}={text!r}: it takes a port from 1 to 65535")
     return int(text)
@@ -261,12 +303,12 @@ def port_from(arguments: list[str], environ: dict[str, str]) -> int:
 def main(arguments: list[str]) -> int:
     """``modulehost serve``: exit status 0 after SIGTERM or SIGINT, 2 when it cannot listen."""
     try:
-        port = port_from(arguments, dict(os.environ))
+        host, port = address_from(arguments, dict(os.environ))
     except ValueError as error:
         sys.stderr.write(f"modulehost: {error}\n")
         return 2
     try:
-        keeper = Keeper(port)
+        keeper = Keeper(host, port)
     except OSError as error:
         sys.stderr.write(f"modulehost: cannot listen on port {port}: {error.strerror}\n")
         return 2

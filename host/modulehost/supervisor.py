@@ -49,6 +49,9 @@ HEALTH_DEADLINE: Final = 5.0
 HEALTH_PATIENCE: Final = 0.5
 """Seconds for the health hook while an operation runs, and for the plugin to load."""
 
+HEALTH_LOOK: Final = 0.1
+"""Seconds after which a question for the health looks whether an operation has begun."""
+
 RETRY_LOADING: Final = 5.0
 """Seconds after which a question for the host's health has a failed load tried again."""
 
@@ -71,6 +74,15 @@ class Request(NamedTuple):
     client: int | None
 
 
+class Question:
+    """A question for the health that a runner has not answered yet."""
+
+    def __init__(self, child: Child, number: int) -> None:
+        self.child = child
+        self.number = number
+        self.answer: Health | None = None
+
+
 class Supervisor:
     """Owns the runner, the queue and the journal. Make one a process; ``start`` before use."""
 
@@ -88,7 +100,7 @@ class Supervisor:
         self._wanted = threading.Event()
         self._stopping = False
         self._attendant = threading.Thread(target=self._attend, name="attendant", daemon=True)
-        self._questions: dict[int, Health | None] = {}
+        self._question: Question | None = None
         self._asked = 0
 
     def start(self) -> None:
@@ -226,7 +238,11 @@ class Supervisor:
             if now >= kill_at:
                 child.kill("its operation did not stop in time")
                 child.ended.wait()
-                return OperationError(_cancelled(request.operation, DEADLINE, deadline))
+                try:
+                    done = self._take_calls(child, request)  # it may have ended just then
+                except ChannelClosedError:
+                    done = None
+                return done or OperationError(_cancelled(request.operation, DEADLINE, deadline))
             if now >= cancel_at:
                 turn.cancelled = turn.cancelled or DEADLINE
             if turn.client_gone and request.operation != "uninstall":
@@ -238,26 +254,31 @@ class Supervisor:
             ready = turn.wait(until, (child.calls.fileno(), child.pidfd))
             if child.calls.fileno() in ready:
                 try:
-                    for record in child.calls.available():
-                        if isinstance(record, Done):
-                            return record
-                        if isinstance(record, Checkpoint):
-                            self._journal.save(request.request_id, record.metadata)
-                            child.calls.send(Saved())
+                    if (done := self._take_calls(child, request)) is not None:
+                        return done
                 except ChannelClosedError:
                     return self._death(child, request, turn)
             elif child.pidfd in ready:
                 return self._death(child, request, turn)
 
+    def _take_calls(self, child: Child, request: Request) -> Done | None:
+        """Take what has come of the operation; Done when it has ended."""
+        for record in child.calls.available():
+            if isinstance(record, Done):
+                return record
+            if isinstance(record, Checkpoint):
+                self._journal.save(request.request_id, record.metadata)
+                child.calls.send(Saved())
+        return None
+
     def _death(self, child: Child, request: Request, turn: Turn) -> OperationError:
-        if not turn.wait(0.5, (child.pidfd,)):
-            child.kill("it closed its connection to the host")
-            child.ended.wait()
+        child.part()
+        child.ended.wait()
+        if child.has_closed:
             return OperationError(
                 f"the plugin's process closed its connection to the host during"
                 f" {request.operation} and was killed"
             )
-        child.ended.wait()
         if self._stopping and turn.cancelled is not None:
             return OperationError(f"{request.operation} was cancelled: {_STOPPING}")
         return OperationError(f"the plugin's process died during {request.operation}: {child.how}")
@@ -286,26 +307,43 @@ class Supervisor:
             return False, "the plugin is being loaded"
         if child.loaded is None or not child.loaded.has_health:
             return True, _describe(running)
-        answer = self._ask(child, HEALTH_PATIENCE if running else HEALTH_DEADLINE)
+        answer = self._ask(child)
+        running = self._turns.running
         if answer is not None:
             return answer.healthy, answer.message or _describe(running)
         if running is not None:
             return True, _describe(running)
-        if child is self._child and self._turns.is_idle():
-            child.kill("its health hook hangs")
+        if child.ended.is_set():
+            # ended by us, it is replaced: ask the next one
+            return (
+                (False, f"the plugin's process died: {child.how}") if child.died else self.health()
+            )
+        self._turns.when_idle(lambda: child.kill("its health hook hangs"))
         return False, f"the health hook did not answer within {HEALTH_DEADLINE:g} s"
 
-    def _ask(self, child: Child, seconds: float) -> Health | None:
+    def _ask(self, child: Child) -> Health | None:
+        """What the health hook says; None when it does not in time, or its process has ended.
+
+        Who asks while another question is open waits for the same answer: a runner that does not
+        read must not be sent more than fits into the channel.
+        """
+        asked = time.monotonic()
         with self._changed:
-            self._asked += 1
-            number = self._asked
-            self._questions[number] = None
-        self._tell(child, AskHealth(number))
+            question, is_new = self._question, False
+            if question is None or question.child is not child:
+                self._asked += 1
+                question = self._question = Question(child, self._asked)
+                is_new = True
+        if is_new:
+            self._tell(child, AskHealth(question.number))
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._questions[number] is not None or child.ended.is_set(), seconds
-            )
-            return self._questions.pop(number)
+            while question.answer is None and not child.ended.is_set():
+                patience = HEALTH_PATIENCE if self._turns.running else HEALTH_DEADLINE
+                left = asked + patience - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(min(left, HEALTH_LOOK))
+        return question.answer
 
     def _is_settled(self) -> bool:
         return self._load_failure is not None or (self._child is not None and self._child.usable)
@@ -403,7 +441,7 @@ class Supervisor:
             for record in child.control.available():
                 self._take(child, record)
         except ChannelClosedError:
-            pass
+            child.part()
         finally:
             ears.close()
 
@@ -422,8 +460,9 @@ class Supervisor:
                 child.failure = reason
             case Health():
                 with self._changed:
-                    if record.number in self._questions:
-                        self._questions[record.number] = record
+                    question = self._question
+                    if question is not None and question.number == record.number:
+                        question.answer, self._question = record, None
             case Snapshot(request_id, text):
                 self._journal.save(request_id, text, plain=False)
             case Progress(text=text) if (turn := self._turns.running) is not None:

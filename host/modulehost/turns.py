@@ -6,7 +6,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from modulehost.errors import BusyError, ClientGoneError
@@ -122,6 +122,12 @@ class Turns:
     def is_idle(self) -> bool:
         """Whether nothing runs and nobody waits."""
         return self.running is None and not self._waiting
+
+    def when_idle(self, action: Callable[[], None]) -> None:
+        """Do something if nothing runs and nobody waits; nothing begins before it is done."""
+        with self._lock:
+            if self.is_idle():
+                action()
 
     def _enqueue(self, turn: Turn) -> None:
         with self._lock:
