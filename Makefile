@@ -16,7 +16,7 @@ $(VENV)/.made: setup.cfg constraints.txt $(PLUGINS:%=%/setup.cfg)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "modulehost needs Python 3.11 or later; call make with PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt pip setuptools
-	$(BIN)/pip install --quiet --constraint constraints.txt --config-settings editable_mode=compat \
+	$(BIN)/pip install --quiet --constraint constraints.txt \
 		--editable '.[cli,dev]' $(PLUGINS:%=--editable ./%)
 	@touch $@
 
