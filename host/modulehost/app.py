@@ -74,7 +74,13 @@ def create_app(supervisor: Supervisor, started: float) -> Flask:
         return response
 
     def refuse(error: HostError) -> Response:
-        supervisor.log.event("warning", "call refused", path=request.path, reason=str(error))
+        supervisor.log.event(
+            "warning",
+            "call refused",
+            path=request.path,
+            request_id=_request_id(),
+            reason=str(error),
+        )
         return Response(f"{error}\n", 400, content_type=_TEXT)
 
     def fail(error: Exception) -> Response:
@@ -141,8 +147,14 @@ def _too_large(limit: int) -> str:
 
 
 def _request_id() -> str:
-    given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+    """The client's, or one of ours: the same in all log lines of the call."""
+    environ = request.environ
+    if "modulehost.request_id" not in environ:
+        given = request.headers.get("X-Request-Id", "")
+        environ["modulehost.request_id"] = (
+            given if _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+        )
+    return str(environ["modulehost.request_id"])
 
 
 def _module(host: str) -> str | None:

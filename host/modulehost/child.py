@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 
 from modulehost import linux
 from modulehost.protocol import LOST, Channel, Loaded
@@ -25,11 +26,12 @@ class Child:
     """A runner. Started by a thread that lives as long as the front: its end is the runner's."""
 
     def __init__(self, environ: Mapping[str, str], log_fd: int) -> None:
+        self.pidfd = -1
         self.calls, calls = Channel.pair()
         self.control, control = Channel.pair()
         fds = (calls.fileno(), control.fileno(), log_fd)
         argv = [sys.executable, "-P", "-m", "modulehost.runner", *map(str, (*fds, os.getpid()))]
-        with calls, control:
+        with closing(calls), closing(control):
             self._process = subprocess.Popen(
                 argv,
                 env={k: v for k, v in environ.items() if not k.startswith(PRIVATE_ENVIRONMENT)},
@@ -51,8 +53,13 @@ class Child:
 
     @property
     def usable(self) -> bool:
-        """Whether it has loaded the plugin and nobody has ended it."""
-        return self.loaded is not None and self._why is None and not self.ended.is_set()
+        """Whether it has loaded the plugin, lives, and nobody has ended it."""
+        return self.loaded is not None and self._why is None and not self._ends_within(0)
+
+    def _ends_within(self, milliseconds: int) -> bool:
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(milliseconds))
 
     @property
     def died(self) -> bool:
@@ -69,9 +76,7 @@ class Child:
 
     def part(self) -> None:
         """Its connection has ended: it is dying, or must be killed."""
-        poll = select.poll()
-        poll.register(self.pidfd, select.POLLIN)
-        if not poll.poll(_LAST_BREATH):
+        if not self._ends_within(_LAST_BREATH):
             self.kill(_CLOSED)
 
     def bury(self) -> None:
@@ -83,8 +88,9 @@ class Child:
         self.has_closed = self._why == _CLOSED or code == LOST
         self.ended.set()
 
-    def close(self) -> None:
-        """Give back the descriptors."""
+    def __del__(self) -> None:
+        """Give back the descriptors, when neither the attendant nor a call uses them any more."""
         self.calls.close()
         self.control.close()
-        os.close(self.pidfd)
+        if self.pidfd >= 0:
+            os.close(self.pidfd)

@@ -34,14 +34,11 @@ class Item:
         self.alias = field.encode_name
         self.required = field.required
         self._type = field.type
-        info = inspect.type_info(field.type)
+        info = _without_none(inspect.type_info(field.type))
         self.secret = False
-        while isinstance(info, inspect.Metadata | inspect.UnionType):
-            if isinstance(info, inspect.Metadata):
-                self.secret |= bool((info.extra or {}).get("secret"))
-                info = info.type
-            elif (info := _without_none(union := info)) is union:
-                break
+        while isinstance(info, inspect.Metadata):
+            self.secret |= bool((info.extra or {}).get("secret"))
+            info = _without_none(info.type)
         self.info = info
 
     @property

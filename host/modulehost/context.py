@@ -8,11 +8,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from signal import SIGKILL, SIGTERM
 from typing import IO, TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from modulehost.errors import Cancelled, ModuleError
-from modulehost.linux import describe_exit
+from modulehost.linux import SIGKILL, SIGTERM, describe_exit
 
 if TYPE_CHECKING:
     import subprocess

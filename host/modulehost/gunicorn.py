@@ -24,7 +24,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from modulehost import linux
-from modulehost.errors import SettingError, one_line
+from modulehost.errors import one_line
 from modulehost.logs import Log
 from modulehost.settings import Settings
 
@@ -101,10 +101,7 @@ class Logger(glogging.Logger):
     def setup(self, cfg: Any) -> None:
         """Send both of gunicorn's logs to standard output as events."""
         super().setup(cfg)
-        try:
-            settings = Settings.from_env(os.environ)
-        except SettingError:
-            settings = Settings.defaults()  # the application serves the reason
+        settings = Settings.good_from_env(os.environ)  # the application tells of the bad ones
         log = Log(1, settings.log_level, settings.log_format)
         for logger in (self.error_log, self.access_log):
             logger.handlers = [_Handler(log)]
@@ -305,25 +302,39 @@ class KeptApplication(Application):
         super().__init__()
 
     def load_config(self) -> None:
-        """Take the settings of this module, then those of GUNICORN_CMD_ARGS."""
-        for name in __all__:
-            if name != "bind":
-                self.cfg.set(name, globals()[name])
+        """Take the settings of this module and GUNICORN_CMD_ARGS; ours alone when that is wrong."""
+        self._load_ours()
         if os.environ.get("GUNICORN_CMD_ARGS"):
             try:
                 self._load_arguments()
-            except ValueError as error:
-                os.environ[SETTINGS_PROBLEM] = f"GUNICORN_CMD_ARGS: {error}"
+                self._check()
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - gunicorn has many
+                reason = one_line(str(error)).rstrip(": ")
+                os.environ[SETTINGS_PROBLEM] = f"GUNICORN_CMD_ARGS: {reason}"
+                self.load_default_config()
+                self._load_ours()
+
+    def _load_ours(self) -> None:
+        for name in __all__:
+            if name != "bind":
+                self.cfg.set(name, globals()[name])
         self.cfg.set("bind", [f"fd://{self._listener}"])
         self.cfg.set("default_proc_name", "modulehost")
-        for name in ("daemon", "preload_app"):
+
+    def _check(self) -> None:
+        """Raise now what would otherwise end gunicorn later, without a word to the client."""
+        self.cfg.validate()
+        self.cfg.worker_class  # noqa: B018 - this imports it
+        if self.cfg.threads < 1:
+            raise ValueError("--threads takes a number above 0")
+        for name, option in _NOT_TO_BE_HAD.items():
             if getattr(self.cfg, name):
-                os.environ[SETTINGS_PROBLEM] = f"GUNICORN_CMD_ARGS: --{name[:7]} cannot be had"
-                self.cfg.set(name, False)
+                raise ValueError(f"{option} cannot be had")
 
     def _load_arguments(self) -> None:
         parser = self.cfg.parser()
         parser.error = _raise
+        parser.exit = _refuse_to_exit
         arguments = parser.parse_args(self.cfg.get_cmd_args_from_env())
         if arguments.config:
             self.load_config_from_file(arguments.config)
@@ -340,6 +351,19 @@ class KeptApplication(Application):
 
 def _raise(message: str) -> NoReturn:
     raise ValueError(message)
+
+
+def _refuse_to_exit(status: int = 0, message: str | None = None) -> NoReturn:
+    del status, message
+    raise ValueError("--help and --version cannot be had")
+
+
+_NOT_TO_BE_HAD: Final = {
+    "daemon": "--daemon",
+    "preload_app": "--preload",
+    "check_config": "--check-config",
+    "print_config": "--print-config",
+}
 
 
 def run(listener: int) -> NoReturn:

@@ -100,6 +100,13 @@ class Journal:
                 )
             self._record.module = module
 
+    def unpin(self) -> None:
+        """The operation was not accepted: unless another one was, its module is not pinned."""
+        with self._lock:
+            if self._record.module is not None and not self._record.entered:
+                self._record.module = None
+                self._write()
+
     def begin(self, operation: Operation, request_id: str, body: Metadata) -> Given:
         """Record what an operation was sent; returns what its hook gets."""
         with self._lock:
@@ -157,6 +164,8 @@ class Journal:
             self._running = None
             self._record = self._before
             self._write()
+            if self._record.delivered:
+                self._slots.mark()
 
     def clear(self) -> None:
         """Forget everything: the module is gone."""

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_SIGKILL = 9
+SIGKILL = 9  # the module signal would bring enum with it
+SIGTERM = 15
 
 
 def _prctl(option: int, value: int) -> None:
@@ -32,7 +33,7 @@ def die_with_parent(parent: int) -> None:
 
     ``parent`` is the process that started it: when that one has gone already, end at once.
     """
-    _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+    _prctl(_PR_SET_PDEATHSIG, SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
 
@@ -85,7 +86,7 @@ def reap_orphans(keep: int) -> None:
 
 def _kill(pid: int) -> None:
     try:
-        os.kill(pid, _SIGKILL)
+        os.kill(pid, SIGKILL)
     except ProcessLookupError:
         pass
 

@@ -10,11 +10,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, MutableMapping
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+
+from modulehost.late import import_with_late
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -42,7 +42,8 @@ class Log:
     def structlog(self) -> FilteringBoundLogger:
         """The structlog logger that writes here."""
         if self._bound is None:
-            structlog = _import_structlog()
+            # rich draws tracebacks, asyncio is for ``ainfo``: two thirds of structlog's time
+            structlog = import_with_late("structlog", late=("asyncio",), absent=("rich",))
             self._bound = structlog.wrap_logger(
                 _Output(self.write),
                 processors=[
@@ -76,26 +77,6 @@ class Log:
             os.write(self._fd, line)
         except OSError:
             pass
-
-
-def _import_structlog() -> Any:
-    """structlog without rich, which draws tracebacks, and asyncio, which only ``ainfo`` needs.
-
-    Neither is ever wanted here, and together they are two thirds of its time and memory. Both can
-    be imported as ever afterwards.
-    """
-    if "structlog" not in sys.modules:
-        absent = {name for name in ("rich", "asyncio") if name not in sys.modules}
-        late = ModuleType("asyncio")
-        vars(late)["__getattr__"] = lambda name: getattr(import_module("asyncio"), name)
-        stand_ins = {"rich": None, "asyncio": late}
-        sys.modules.update({name: stand_ins[name] for name in absent})  # type: ignore[misc]
-        try:
-            import_module("structlog")
-        finally:
-            for name in absent:
-                del sys.modules[name]
-    return sys.modules["structlog"]
 
 
 def format_error(error: BaseException) -> str:

@@ -11,7 +11,7 @@ for a record. A record on the wire is four bytes of length, big-endian, then Mes
 
 from __future__ import annotations
 
-import socket
+import _socket as socket  # the Python half would cost the runner half a megabyte
 import struct
 import threading
 from typing import Final, Literal, get_args

@@ -6,12 +6,12 @@ copies of the metadata; the third runs the health hook, so that a hanging one ho
 
 from __future__ import annotations
 
+import _socket as socket
 import os
-import queue
 import select
-import socket
 import sys
 import threading
+from _queue import SimpleQueue
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -102,7 +102,7 @@ class Runner:
         self._secrets: list[str] = []
         self._config: Any = None
         self._operation: Operation | None = None
-        self._questions: queue.SimpleQueue[AskHealth] = queue.SimpleQueue()
+        self._questions: SimpleQueue[AskHealth] = SimpleQueue()
         self._plugin: discovery.Plugin
 
     def run(self) -> None:

@@ -101,7 +101,9 @@ class Keeper:
         self._failures = 0 if lived > STEADY else self._failures + 1
         if reason or self._failures >= PATIENCE:
             pause = min(0.5 * 2 ** min(self._failures, 10), LONGEST_PAUSE)
-            text = f"the host cannot start: {reason or how}"
+            text = f"the host cannot start: {reason or how}; see its log"
+            if os.environ.get("GUNICORN_CMD_ARGS"):
+                text += "; GUNICORN_CMD_ARGS is set: take it away"
             self._keep(lambda fd, _: serve_reason(fd, text), pause)
 
     def _keep(self, target: Child, seconds: float | None = None) -> tuple[int, str]:
@@ -223,9 +225,10 @@ def run_gunicorn(listener: int, reporter: int) -> int:
     import gc
 
     gc.disable()  # until all is imported: it would look through the same lasting objects again
-    from modulehost.gunicorn import run
+    from modulehost.late import SERVER_LATE, import_with_late
 
-    run(listener)
+    import_with_late("modulehost.gunicorn", SERVER_LATE).run(listener)
+    return 0
 
 
 def serve_reason(listener: int, reason: str) -> int:
@@ -312,4 +315,5 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"modulehost: cannot listen on port {port}: {error.strerror}\n")
         return 2
+    os.environ["PORT"] = str(port)  # whatever it was, this is it
     return keeper.run()

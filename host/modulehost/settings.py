@@ -34,6 +34,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Read all variables; raise one SettingError that names every bad one."""
+        settings, problems = cls._read(environ)
+        if problems:
+            raise SettingError("; ".join(problems))
+        return settings
+
+    @classmethod
+    def good_from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the variables that are good, and take the default in place of each bad one."""
+        return cls._read(environ)[0]
+
+    @classmethod
+    def _read(cls, environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         values: dict[str, object] = {}
         problems = []
         for setting in SETTINGS:
@@ -42,14 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 values[setting.field] = setting.convert(text)
             except ValueError:
                 problems.append(f"{setting.variable}={text!r}: it takes {setting.takes}")
-        if problems:
-            raise SettingError("; ".join(problems))
-        return msgspec.convert(values, cls)
-
-    @classmethod
-    def defaults(cls) -> Settings:
-        """The settings of an empty environment."""
-        return cls.from_env({})
+                values[setting.field] = setting.convert(setting.default)
+        return msgspec.convert(values, cls), problems
 
 
 class Setting(NamedTuple):

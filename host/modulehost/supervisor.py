@@ -22,7 +22,7 @@ from modulehost.errors import (
     PluginError,
     SettingError,
 )
-from modulehost.journal import EDITED, RESTORED, Journal
+from modulehost.journal import EDITED, RESTORED, Given, Journal
 from modulehost.logs import Log
 from modulehost.output import Output
 from modulehost.protocol import (
@@ -127,9 +127,15 @@ class Supervisor:
             answer.metadata = self._run(request, turn)
         except NotCallableError as error:
             if request.operation != "uninstall" or request.body or self._journal.entered:
+                self._journal.unpin()
                 answer.close()
                 raise
-            self.log.event("warning", "uninstall with nothing to clean up", reason=str(error))
+            self.log.event(
+                "warning",
+                "uninstall with nothing to clean up",
+                request_id=request.request_id,
+                reason=str(error),
+            )
             self._journal.clear()
         except BaseException:
             answer.close()
@@ -141,38 +147,31 @@ class Supervisor:
             raise SettingError(self._problem)
         with OperationLock(self.settings.state_dir) as lock:
             lock.wait(turn)
-            child = self._ready_child(turn)
+            child, given, deadline = self._hand_over(request, turn)
             assert child.loaded is not None  # noqa: S101 - that is what ready means
             about = {
                 "operation": request.operation,
                 "plugin": child.loaded.plugin,
                 "request_id": request.request_id,
             }
-            deadline = self._deadline(request.operation, child.loaded)
-            given = self._journal.begin(request.operation, request.request_id, request.body)
-            left = turn.started + deadline - time.monotonic()
             done: Done | OperationError
-            try:
-                child.calls.send(
-                    Call(request.operation, request.request_id, given.metadata, max(0.0, left))
-                )
-            except ChannelClosedError:
-                child.kill("it did not take the call")
             level = "warning" if given.origin in (RESTORED, EDITED) else "info"
             self.log.event(level, "operation started", **about, metadata=given.origin)
             if self._journal.problem:
                 self.log.event("warning", self._journal.problem, **about)
             done = self._attend_call(child, request, turn, deadline)
+            took = round(time.monotonic() - turn.started, 4)
             if isinstance(done, OperationError):
                 self._journal.finish(None, succeeded=False)
                 outcome: str | None = str(done)
             elif done.failure and done.failure.kind == "config":
                 self._journal.revert()
+                refused = {"outcome": "refused", "seconds": took}
+                self.log.event("warning", "operation finished", **about, **refused)
                 raise ConfigError(done.failure.reason)
             else:
                 outcome = self._outcome(request.operation, turn, done, deadline)
                 self._journal.finish(done.metadata, plain=done.plain, succeeded=outcome is None)
-            took = round(time.monotonic() - turn.started, 4)
             if outcome is None:
                 end: dict[str, object] = {"outcome": "succeeded", "seconds": took}
             else:
@@ -187,6 +186,24 @@ class Supervisor:
                 self._journal.clear()
             assert isinstance(done, Done)  # noqa: S101 - the other case has raised
             return done.metadata or b"{}"
+
+    def _hand_over(self, request: Request, turn: Turn) -> tuple[Child, Given, float]:
+        """Give the call to a runner: which, with what metadata, how long it has."""
+        while True:
+            child = self._ready_child(turn)
+            assert child.loaded is not None  # noqa: S101 - that is what ready means
+            deadline = self._deadline(request.operation, child.loaded)
+            given = self._journal.begin(request.operation, request.request_id, request.body)
+            left = turn.started + deadline - time.monotonic()
+            try:
+                child.calls.send(
+                    Call(request.operation, request.request_id, given.metadata, max(0.0, left))
+                )
+            except ChannelClosedError:  # it has died just now: the next one
+                child.kill("it did not take the call")
+                self._journal.revert()
+            else:
+                return child, given, deadline
 
     def _outcome(self, operation: str, turn: Turn, done: Done, deadline: float) -> str | None:
         """The reason of a failure, None for success. Uninstall may leave what is no JSON."""
@@ -218,12 +235,14 @@ class Supervisor:
                 raise OperationError(f"{turn.operation} was cancelled: {turn.cancelled}")
             left = ends - time.monotonic()
             if left <= 0:
-                if child is not None:
-                    child.kill("it did not load in time")
-                raise PluginError(
+                reason = (
                     f"the plugin did not load within {ends - turn.started:g} s; make its import"
                     " faster or raise MODULE_DEADLINE"
                 )
+                if child is not None:
+                    child.failure = child.failure or reason
+                    child.kill("it did not load in time")
+                raise PluginError(reason)
             turn.wait(left)
 
     def _attend_call(
@@ -402,6 +421,8 @@ class Supervisor:
             except OSError as error:
                 self._fail_loading(f"the plugin's process cannot be started: {error.strerror}")
                 continue
+            if self._stopping:  # said so while it was started
+                child.kill(_STOPPING)
             outputs = [
                 Output(stream, name, self.log)
                 for stream, name in ((child.stdout, "stdout"), (child.stderr, "stderr"))
@@ -423,7 +444,6 @@ class Supervisor:
             self._tell_changed()
             for output in outputs:
                 output.join(1)
-            child.close()
 
     def _fail_loading(self, reason: str) -> None:
         self._failed_at = time.monotonic()

@@ -10,6 +10,7 @@ import time
 
 from modulehost.errors import SettingError
 from modulehost.gunicorn import SETTINGS_PROBLEM, STARTED
+from modulehost.late import SERVER_LATE, import_with_late
 from modulehost.logs import Log
 from modulehost.settings import Settings
 from modulehost.supervisor import Supervisor
@@ -21,7 +22,8 @@ def _supervisor() -> Supervisor:
     try:
         settings = Settings.from_env(os.environ)
     except SettingError as error:
-        settings, problem = Settings.defaults(), str(error)
+        settings = Settings.good_from_env(os.environ)
+        problem = f"{problem}; {error}" if problem else str(error)
     log = Log(1, settings.log_level, settings.log_format)
     if problem:
         log.event("error", "a setting is wrong", reason=problem)
@@ -30,6 +32,8 @@ def _supervisor() -> Supervisor:
 
 supervisor = _supervisor()
 supervisor.start()
+
+import_with_late("flask", SERVER_LATE)
 
 from modulehost.app import create_app  # noqa: E402 - see above
 

@@ -6,6 +6,7 @@ import argparse
 import http.client
 import os
 import sys
+from pathlib import Path
 
 from modulehost.errors import SettingError
 from modulehost.journal import Journal
@@ -13,6 +14,7 @@ from modulehost.protocol import OPERATIONS
 from modulehost.settings import Settings
 
 _NEEDED = ("PORT", "MODULE_STATE_DIR")  # whatever else is wrong, the host tells itself
+_LISTENS = "0A"  # in proc_net_tcp(5)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +25,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help="the metadata to send; without it the plugin gets what the last operation left,"
         " from the journal in MODULE_STATE_DIR, also when that operation failed",
+    )
+    parser.add_argument(
+        "--unless-asleep",
+        action="store_true",
+        help="health only: do not wake a host that is asleep; it counts as healthy",
     )
     parser.add_argument("--port", "-p", metavar="PORT", help="the host's TCP port; wins over PORT")
     parser.epilog = "The exit status is 0 when the answer is a success; else 1."
@@ -40,6 +47,8 @@ def run(given: argparse.Namespace) -> int:
         return _fail(str(error), 2)
     body = None
     if given.operation != "health":
+        if given.unless_asleep:
+            return _fail("--unless-asleep is for health only", 2)
         if given.data is None:
             journal = Journal(settings.state_dir)
             if journal.problem is not None:
@@ -49,6 +58,9 @@ def run(given: argparse.Namespace) -> int:
             body = given.data.encode("utf-8", "surrogateescape")
     elif given.data is not None:
         return _fail("health takes no --data", 2)
+    elif given.unless_asleep and _is_asleep(settings.port):
+        print("asleep")
+        return 0
     return _call(settings.port, given.operation, body)
 
 
@@ -70,6 +82,32 @@ def _call(port: int, operation: str, body: bytes | None) -> int:
         connection.close()
     print(f"{response.status} {response.reason}" + (f"\n{text}" if text else ""))
     return 0 if response.status < 300 else 1
+
+
+def _is_asleep(port: int) -> bool:
+    """Whether the keeper alone holds the listening socket; awake, gunicorn's processes do, too."""
+    sockets = set()
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = Path("/proc/net", table).read_text().splitlines()[1:]
+        except OSError:  # a kernel without IPv6
+            continue
+        for fields in map(str.split, lines):
+            if fields[3] == _LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
+                sockets.add(f"socket:[{fields[9]}]")
+    holders = [p for p in Path("/proc").glob("[0-9]*") if sockets & _descriptors(p)]
+    return len(holders) == 1
+
+
+def _descriptors(process: Path) -> set[str]:
+    """What a process has open; nothing when it is somebody else's."""
+    found = set()
+    try:
+        for descriptor in (process / "fd").iterdir():
+            found.add(str(descriptor.readlink()))
+    except OSError:
+        pass  # it has ended, or it is not ours to look at
+    return found
 
 
 def _fail(reason: str, status: int) -> int:

@@ -19,6 +19,16 @@ _COMMANDS = {
 
 def main(arguments: list[str]) -> int:
     """Parse and run; the exit status."""
+    given = make_parser().parse_args(arguments)
+    try:
+        status: int = given.run(given)
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser with those of all subcommands."""
     parser = argparse.ArgumentParser(
         prog="modulehost",
         description="The host for custom modules of Forkspacer.",
@@ -38,12 +48,7 @@ def main(arguments: list[str]) -> int:
             allow_abbrev=False,
         )
         import_module(f"modulehost.cli.{name}").configure(command)
-    given = parser.parse_args(arguments)
-    try:
-        status: int = given.run(given)
-    except KeyboardInterrupt:
-        return 130
-    return status
+    return parser
 
 
 def settings_help() -> str:
