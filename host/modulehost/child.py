@@ -56,6 +56,11 @@ class Child:
         """Whether it has loaded the plugin, lives, and nobody has ended it."""
         return self.loaded is not None and self._why is None and not self._ends_within(0)
 
+    @property
+    def is_killed(self) -> bool:
+        """Whether somebody has ended it."""
+        return self._why is not None
+
     def _ends_within(self, milliseconds: int) -> bool:
         poll = select.poll()
         poll.register(self.pidfd, select.POLLIN)

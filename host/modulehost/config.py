@@ -33,13 +33,20 @@ class Item:
         self.name = field.name
         self.alias = field.encode_name
         self.required = field.required
-        self._type = field.type
+        self.field = field
         info = _without_none(inspect.type_info(field.type))
-        self.secret = False
-        while isinstance(info, inspect.Metadata):
-            self.secret |= bool((info.extra or {}).get("secret"))
+        self.title = ""
+        self.extra: dict[str, Any] = {}
+        while isinstance(info, inspect.Metadata):  # the outermost first, and that one wins
+            self.title = self.title or (info.extra_json_schema or {}).get("title", "")
+            self.extra = {**(info.extra or {}), **self.extra}
             info = _without_none(info.type)
         self.info = info
+
+    @property
+    def secret(self) -> bool:
+        """Whether the value must not be shown."""
+        return bool(self.extra.get("secret"))
 
     @property
     def takes(self) -> str:
@@ -50,7 +57,7 @@ class Item:
         """The value as the field's type; raises ValueError. 3.0 is an integer; "3" is not."""
         if isinstance(self.info, inspect.IntType) and isinstance(value, float):
             value = int(value) if value.is_integer() else value
-        return msgspec.convert(value, self._type)
+        return msgspec.convert(value, self.field.type)
 
 
 def _without_none(info: inspect.Type) -> inspect.Type:

@@ -171,7 +171,7 @@ class Context(Generic[C]):
                 stderr=subprocess.PIPE,
                 env=env,
                 cwd=cwd,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
                 start_new_session=True,
             )
@@ -200,7 +200,9 @@ class Context(Generic[C]):
             poll = select.poll()
             poll.register(pidfd, select.POLLIN)
             poll.register(self._cancellation.fd, select.POLLIN)
-            poll.poll()
+            # an operation is cancelled by the front at its deadline; nobody does so for health
+            if not poll.poll(self.remaining() * 1000 if self.operation == "health" else None):
+                self._cancellation.set("its deadline passed")
             if self.cancelled:
                 _signal_group(process.pid, SIGTERM)
                 poll.unregister(self._cancellation.fd)

@@ -18,7 +18,7 @@ import msgspec
 import pluggy
 
 from modulehost.config import Schema
-from modulehost.errors import PluginError, one_line
+from modulehost.errors import ModuleError, PluginError, one_line
 from modulehost.hookspecs import GROUP, PROJECT, ModuleSpec
 from modulehost.protocol import OPERATIONS
 
@@ -69,7 +69,7 @@ def find() -> list[Found]:
             continue
         for name in names:
             if name.endswith((".dist-info", ".egg-info")):
-                package = re.split(r"-|\.dist|\.egg", name)[0].lower()
+                package = re.split(r"-|\.egg-info$", name)[0].lower().replace(".", "_")
                 if package not in seen:  # else shadowed by an earlier entry, as for imports
                     plugins = _plugins(f"{entry or '.'}/{name}")
                     found += plugins
@@ -96,7 +96,7 @@ def _plugins(folder: str) -> list[Found]:
                 section = line.strip("[] ")
             elif section == GROUP and "=" in line and not line.startswith("#"):
                 name, value = (part.strip() for part in line.split("=", 1))
-                value = value.split("[")[0].strip()
+                value = value.split("[")[0].replace(" ", "")
                 summary = head.get("Summary", "")
                 found.append(Found(name, value, head["Name"], head["Version"], summary))
     except (OSError, ValueError, KeyError):
@@ -128,7 +128,7 @@ def select(plugins: list[Found], name: str | None) -> Found:
         case []:
             raise PluginError(f"MODULE_PLUGIN={name}: no such plugin; installed: {there}")
         case several:
-            packages = " and ".join(plugin.package for plugin in several)
+            packages = " and ".join(sorted(plugin.package for plugin in several))
             raise PluginError(
                 f"MODULE_PLUGIN={name}: {packages} both have a plugin of this name; uninstall one"
             )
@@ -193,6 +193,8 @@ def _instance(found: Found, target: object) -> object:
         return target
     try:
         return target()
+    except ModuleError as error:
+        raise PluginError(f"{found}: {error}") from None
     except BaseException as error:
         raise PluginError(
             f"{found}: {found.value}() failed: {_words(error)}; the manager is made without"
@@ -259,6 +261,11 @@ def _signature_problems(name: str, function: Any) -> Iterator[str]:
             yield f"{name} has an argument {parameter.name}; a hook may have {', '.join(spec)}"
         elif parameter.default is not parameter.empty:
             yield f"{name} gives {parameter.name} a default, so it is never filled; take it away"
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            yield (
+                f"{name} takes {parameter.name} by keyword only, so it is never filled; take the *"
+                " away"
+            )
 
 
 def _extra_problems(manager: object) -> Iterator[str]:

@@ -15,8 +15,8 @@ def one_line(text: str, limit: int = MAX_REASON) -> str:
 class ModuleError(Exception):
     """An expected failure of an operation: ``raise ModuleError("the database refuses us: ...")``.
 
-    Raised by a hook. The call is answered 400 with the text as its reason; the log gets one line
-    without a traceback.
+    Raised by a hook, or where the manager is made. The call is answered 400 with the text as its
+    reason; the log gets one line without a traceback.
     """
 
 

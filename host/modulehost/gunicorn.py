@@ -61,7 +61,8 @@ def on_starting(server: Arbiter) -> None:
         problems.append(f"--workers {server.cfg.workers}: a module has one worker")
         server.num_workers = workers
     if not issubclass(server.worker_class, Worker):
-        problems.append(f"--worker-class {server.cfg.worker_class_str}: the host has its own")
+        name = server.cfg.settings["worker_class"].get()
+        problems.append(f"--worker-class {name}: the host has its own")
         server.worker_class = Worker
     if problems:
         text = f"gunicorn's settings (GUNICORN_CMD_ARGS): {'; '.join(problems)}; take it away"
@@ -309,7 +310,9 @@ class KeptApplication(Application):
                 self._load_arguments()
                 self._check()
             except (Exception, SystemExit) as error:  # noqa: BLE001 - gunicorn has many
-                reason = one_line(str(error)).rstrip(": ")
+                reason = one_line(str(error).partition("\n")[0]).rstrip(": [")
+                if isinstance(error, SystemExit):
+                    reason = "its --config cannot be read; see the log"
                 os.environ[SETTINGS_PROBLEM] = f"GUNICORN_CMD_ARGS: {reason}"
                 self.load_default_config()
                 self._load_ours()
@@ -334,13 +337,17 @@ class KeptApplication(Application):
     def _load_arguments(self) -> None:
         parser = self.cfg.parser()
         parser.error = _raise
-        parser.exit = _refuse_to_exit
+        parser.exit = parser.print_help = _refuse_to_exit
         arguments = parser.parse_args(self.cfg.get_cmd_args_from_env())
         if arguments.config:
             self.load_config_from_file(arguments.config)
         for name, value in vars(arguments).items():
             if value is not None and name not in ("args", "config", "bind"):
                 self.cfg.set(name.lower(), value)
+
+    def run(self) -> None:
+        """Run the arbiter. What it raises is for the keeper to log and to serve."""
+        Arbiter(self).run()
 
     def load(self) -> Callable[..., Iterable[bytes]]:
         """The application."""

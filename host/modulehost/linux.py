@@ -55,9 +55,11 @@ def children(parent: int) -> list[int]:
 
 def kill_descendants(parent: int) -> None:
     """Kill all that a process has started, deepest last; orphans that moved away are missed."""
-    for child in children(parent):
-        _kill(child)
-        kill_descendants(child)
+    found = [parent]
+    for process in found:  # all are found before any is killed: whose parent dies, moves away
+        found += children(process)
+    for process in found[1:]:
+        _kill(process)
 
 
 def kill_children(keep: Container[int] = ()) -> None:

@@ -159,6 +159,8 @@ class Runner:
         except ModuleError as error:
             return Failure("hook", self._reason(error))
         except BaseException as error:  # noqa: BLE001 - SystemExit, too
+            if isinstance(error, MemoryError):
+                _let_go(error)
             reason = self._reason(error)
             self._bind(operation).error(f"{name} raised", exception=_trace(error))
             return Failure("hook", reason)
@@ -287,7 +289,7 @@ class Runner:
                 ),
             )
             result = self._plugin.call("health", ctx=context)
-        except (ModuleError, HostError) as error:
+        except (Cancelled, ModuleError, HostError) as error:
             return False, self._reason(error)
         except BaseException as error:  # noqa: BLE001 - SystemExit, too
             self._log.event("error", "health raised", exception=_trace(error))
@@ -319,6 +321,17 @@ class Runner:
                 )
 
         logging.basicConfig(handlers=[Handler()], level=log.level)
+
+
+def _let_go(error: BaseException) -> None:
+    """Give back the memory that the frames of an exception hold: it is needed to report it."""
+    trace = error.__traceback__
+    while trace is not None:
+        try:
+            trace.tb_frame.clear()
+        except RuntimeError:
+            pass  # ours, which still runs
+        trace = trace.tb_next
 
 
 def _trace(error: BaseException) -> str:

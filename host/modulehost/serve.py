@@ -242,12 +242,13 @@ def serve_reason(listener: int, reason: str) -> int:
 def log(level: str, event: str, **values: object) -> None:
     """Write one event; the console's form on a terminal."""
     style = os.environ.get("MODULE_LOG_FORMAT", "").lower()
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    now = time.time()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
     if style == "console" or (style != "json" and os.isatty(1)):
         pairs = " ".join(f"{key}={value}" for key, value in values.items() if value != "")
         line = f"{stamp[11:]} {level:7} {event} {pairs}"
     else:
-        values = {"timestamp": f"{stamp}.{int(time.time() % 1 * 1000):03}Z", "level": level} | {
+        values = {"timestamp": f"{stamp}.{int(now % 1 * 1000):03}Z", "level": level} | {
             "event": event,
             **values,
         }

@@ -220,14 +220,19 @@ class Supervisor:
     def _ready_child(self, turn: Turn) -> Child:
         """A runner that has loaded the plugin; loading counts towards the deadline."""
         ends = turn.started + (self.settings.deadline or DEFAULT_DEADLINE)
-        failed_at = self._failed_at if self._load_failure else None
-        if failed_at is not None:
-            self._wanted.set()
+        failed_at: float | None = None
+        has_begun = False
         while True:
             child = self._child
             if child is not None and child.usable:
                 return child
-            if self._load_failure is not None and self._failed_at != failed_at:
+            if not has_begun and (child is None or not child.is_killed):
+                # what was given up or has failed before this call does not count: try again
+                has_begun = True
+                failed_at = self._failed_at if self._load_failure else None
+                if failed_at is not None:
+                    self._wanted.set()
+            if has_begun and self._load_failure is not None and self._failed_at != failed_at:
                 raise PluginError(self._load_failure)
             if turn.client_gone and turn.operation != "uninstall":
                 raise ClientGoneError(f"the client hung up before {turn.operation} was begun")
@@ -408,6 +413,9 @@ class Supervisor:
         if (turn := self._turns.running) is not None:
             turn.nudge()
 
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
     def _attend(self) -> None:
         """The attendant: one runner after the other, until the host stops."""
         while True:
@@ -421,7 +429,7 @@ class Supervisor:
             except OSError as error:
                 self._fail_loading(f"the plugin's process cannot be started: {error.strerror}")
                 continue
-            if self._stopping:  # said so while it was started
+            if self._is_stopping():  # said so while it was started
                 child.kill(_STOPPING)
             outputs = [
                 Output(stream, name, self.log)
@@ -432,7 +440,6 @@ class Supervisor:
                 output.start()
             self._listen(child)
             child.bury()
-            self._child = None
             if child.failure is not None:
                 self._fail_loading(child.failure)
             elif child.loaded is None and not self._stopping:
@@ -441,6 +448,7 @@ class Supervisor:
                 )
             else:
                 self._wanted.set()
+            self._child = None
             self._tell_changed()
             for output in outputs:
                 output.join(1)
