@@ -52,6 +52,7 @@ class Host:
         *plugins: str,
         config: Mapping[str, Any] | None = None,
         command: tuple[str, ...] = ("-m", "modulehost", "serve"),
+        python: Path | str = sys.executable,
         **settings: object,
     ) -> None:
         self.folder = folder
@@ -67,7 +68,7 @@ class Host:
         self.port = free_port()
         self.mark = uuid.uuid4().hex
         self._log = folder / "log"
-        self._command = command
+        self._command = (python, *command)
         self.environ = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("MODULE", "GUNICORN"))},
             "PYTHONPATH": str(self.site),
@@ -87,7 +88,7 @@ class Host:
         """Start it; returns at once."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *self._command], env=self.environ, stdout=log, stderr=log,
+                self._command, env=self.environ, stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, cwd=self.folder,
             )  # fmt: skip
         return self

@@ -1,0 +1,319 @@
+"""What a hook is given: time, cancellation, checkpoints, programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from support.processes import wait_until, with_variable
+
+from modulehost import Cancelled, Completed, Context, ModuleError
+from modulehost.context import MAX_OUTPUT, Cancellation, Host
+from modulehost.logs import Log
+
+SOON = 10.0
+GRACE = 0.4
+MARK = "MODULE_TEST_CONTEXT"
+
+
+class Stage:
+    """A context, how to cancel it, and what it asked the host for."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.cancellation = Cancellation()
+        self.asked: list[str] = []
+        self.mark = uuid.uuid4().hex
+        self._file = file
+        self._log = Log(file.fileno(), "info", "json")
+
+    def context(self, deadline: float = 60) -> Context[Any]:
+        """A context that ends in so many seconds."""
+        return Context(
+            operation="install",
+            request_id="id",
+            config={"a": 1},
+            kubeconfig=None,
+            deadline=deadline,
+            cancellation=self.cancellation,
+            host=Host(
+                log=lambda: self._log.structlog.bind(operation="install"),
+                checkpoint=lambda: self.asked.append("checkpoint"),
+                progress=self.asked.append,
+                grace=GRACE,
+            ),
+        )
+
+    def environ(self) -> dict[str, str]:
+        """An environment by which the processes can be found."""
+        return {**os.environ, MARK: self.mark}
+
+    def cancel_when(self, condition: Callable[[], object]) -> None:
+        """Cancel once something holds."""
+
+        def work() -> None:
+            wait_until(condition, "the moment to cancel", SOON)
+            self.cancellation.set("the client hung up")
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def events(self) -> list[dict[str, Any]]:
+        """What was logged."""
+        text = os.pread(self._file.fileno(), 1 << 24, 0)
+        return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """One for each test."""
+    with (tmp_path / "log").open("w+b") as file:
+        stage = Stage(file)
+        yield stage
+        stage.cancellation.close()
+    assert with_variable(MARK, stage.mark) == []
+
+
+@pytest.fixture
+def ctx(stage: Stage) -> Context[Any]:
+    """Its context."""
+    return stage.context()
+
+
+class TestTime:
+    """The time that is left."""
+
+    def test_it_runs_down_to_nothing(self, stage: Stage) -> None:
+        """Less and less is left, and never less than nothing."""
+        ctx = stage.context(deadline=0.05)
+        first = ctx.remaining()
+        assert 0 < first <= 0.05
+        wait_until(lambda: ctx.remaining() < first, "time passes")
+        wait_until(lambda: ctx.remaining() == 0, "it is over")
+        assert stage.context(deadline=-5).remaining() == 0
+
+
+class TestCancellation:
+    """Being asked to stop."""
+
+    def test_nothing_happens_without_it(self, ctx: Context[Any]) -> None:
+        """Nobody cancelled: steps go on, waits take their time."""
+        assert ctx.cancelled is False
+        ctx.raise_if_cancelled()
+        before = time.monotonic()
+        ctx.wait(0.05)
+        assert time.monotonic() >= before + 0.04
+
+    def test_the_reason_is_told(self, stage: Stage, ctx: Context[Any]) -> None:
+        """Between two steps and in a wait the reason is raised; the first one stays."""
+        stage.cancellation.set("its deadline passed")
+        stage.cancellation.set("the host is stopping")
+        assert ctx.cancelled is True
+        for step in (ctx.raise_if_cancelled, lambda: ctx.wait(SOON), lambda: ctx.wait(0)):
+            with pytest.raises(Cancelled, match=r"^its deadline passed$"):
+                step()
+
+    def test_a_wait_ends_at_once(self, stage: Stage, ctx: Context[Any]) -> None:
+        """Whoever sleeps is woken."""
+        before = time.monotonic()
+        stage.cancel_when(lambda: time.monotonic() > before + 0.05)
+        with pytest.raises(Cancelled):
+            ctx.wait(SOON)
+        assert time.monotonic() < before + SOON
+
+    def test_what_comes_after_the_end_is_ignored(self) -> None:
+        """A cancellation just as an operation ends hits nothing, and no other's descriptor."""
+        cancellation = Cancellation()
+        cancellation.close()
+        other = os.eventfd(0, os.EFD_NONBLOCK)
+        cancellation.set("too late")
+        with pytest.raises(BlockingIOError):
+            os.eventfd_read(other)
+        os.close(other)
+        assert not cancellation.is_set()
+
+    def test_a_plugin_may_have_closed_everything(self) -> None:
+        """Giving back a descriptor that is no more is no error."""
+        cancellation = Cancellation()
+        os.close(cancellation.fd)
+        cancellation.close()
+
+
+class TestHost:
+    """What the host does for a hook."""
+
+    def test_requests_reach_the_host(self, stage: Stage, ctx: Context[Any]) -> None:
+        """Checkpoints and progress are the host's to see to."""
+        ctx.progress("1/2 replicas ready")
+        ctx.checkpoint()
+        assert stage.asked == ["1/2 replicas ready", "checkpoint"]
+
+    def test_the_log_is_the_hosts(self, stage: Stage, ctx: Context[Any]) -> None:
+        """Lines carry what the host has bound."""
+        ctx.log.info("created", name="x")
+        (event,) = stage.events()
+        assert (event["event"], event["operation"], event["name"]) == ("created", "install", "x")
+
+
+def python(code: str) -> list[str]:
+    """A program."""
+    return [sys.executable, "-S", "-c", code]
+
+
+class TestRun:
+    """Programs."""
+
+    def test_output_and_status_are_given_back(self, ctx: Context[Any]) -> None:
+        """What a program wrote to either stream, and how it ended."""
+        done = ctx.run(["sh", "-c", "echo out; echo err >&2"])
+        assert done == Completed(0, "out\n", "err\n")
+
+    def test_output_is_logged_line_by_line(self, stage: Stage, ctx: Context[Any]) -> None:
+        """Each line is an event that names the program."""
+        ctx.run(["/bin/sh", "-c", "echo one; echo two"])
+        lines = [(event["event"], event["program"]) for event in stage.events()]
+        assert lines == [("one", "sh"), ("two", "sh")]
+
+    def test_it_can_be_given_all_it_needs(self, ctx: Context[Any], tmp_path: Path) -> None:
+        """Input, environment and working directory; a path as program or argument."""
+        script = tmp_path / "script"
+        script.write_text('#!/bin/sh\ncat "$1"; cat; pwd; echo "$WORD-$HOME"\n')
+        script.chmod(0o755)
+        (tmp_path / "file").write_text("file ")
+        done = ctx.run(
+            [script, tmp_path / "file"],
+            input="input ",
+            env={"WORD": "word", "PATH": os.environ["PATH"]},
+            cwd=tmp_path,
+        )
+        assert done.stdout == f"file input {tmp_path}\nword-\n"
+
+    def test_without_input_there_is_none(self, ctx: Context[Any]) -> None:
+        """A program that reads does not wait for the host's own input."""
+        assert ctx.run(["cat"]).stdout == ""
+
+    def test_input_need_not_be_read(self, ctx: Context[Any]) -> None:
+        """A program that ends before it has read all is no error."""
+        assert ctx.run(["true"], input="x" * (4 << 20)).status == 0
+
+    def test_bytes_that_are_no_text_do_no_harm(self, ctx: Context[Any]) -> None:
+        """Output is decoded, come what may."""
+        assert ctx.run(["printf", "a\\377b"]).stdout == "a\ufffdb"
+
+    @pytest.mark.parametrize(
+        ("script", "reason"),
+        [
+            ("exit 3", "sh ended with exit status 3: it said nothing"),
+            ("echo first; echo last; exit 1", "sh ended with exit status 1: last"),
+            ("echo out; echo err >&2; echo >&2; exit 1", "sh ended with exit status 1: err"),
+            ("kill -SEGV $$", "sh ended with SIGSEGV: it said nothing"),
+        ],
+    )
+    def test_a_failure_is_an_error_with_its_last_words(
+        self, ctx: Context[Any], script: str, reason: str
+    ) -> None:
+        """The last line on stderr is the reason, else the last on stdout."""
+        with pytest.raises(ModuleError) as caught:
+            ctx.run(["sh", "-c", script])
+        assert str(caught.value) == reason
+
+    def test_a_failure_can_be_looked_at(self, ctx: Context[Any]) -> None:
+        """Unchecked it is just how the program ended; a signal is a negative status."""
+        assert ctx.run(["sh", "-c", "echo x; exit 3"], check=False) == Completed(3, "x\n", "")
+        assert ctx.run(["sh", "-c", "kill -KILL $$"], check=False).status == -9
+
+    def test_a_program_that_cannot_be_started_is_named(
+        self, ctx: Context[Any], tmp_path: Path
+    ) -> None:
+        """No such program, no program at all, no such folder to run in."""
+        (tmp_path / "file").touch()
+        with pytest.raises(
+            ModuleError, match=r"^kubeclt cannot be run: No such file or directory$"
+        ):
+            ctx.run(["kubeclt", "get", "pods"])
+        with pytest.raises(ModuleError, match=r"^file cannot be run: Permission denied$"):
+            ctx.run([tmp_path / "file"])
+        with pytest.raises(ModuleError, match=r"^true cannot be run: No such file or directory$"):
+            ctx.run(["true"], cwd=tmp_path / "nowhere")
+
+    def test_megabytes_of_output_are_cut(self, ctx: Context[Any]) -> None:
+        """The end of the output is given back, the rest is not kept."""
+        done = ctx.run(python("print('x' * (3 << 20)); print('the end')"))
+        assert done.stdout.endswith("xxx\nthe end\n")
+        assert MAX_OUTPUT // 2 < len(done.stdout) <= MAX_OUTPUT
+
+    def test_long_lines_are_logged_in_pieces(self, stage: Stage, ctx: Context[Any]) -> None:
+        """A line without end does not become one event."""
+        ctx.run(python("print('x' * 10_000)"))
+        events = [event["event"] for event in stage.events()]
+        assert "".join(events) == "x" * 10_000
+        assert len(events) > 1
+
+    def test_a_program_left_behind_does_not_hold_it_up(
+        self, stage: Stage, ctx: Context[Any], tmp_path: Path
+    ) -> None:
+        """A grandchild that keeps the output open is not waited for."""
+        before = time.monotonic()
+        pid = tmp_path / "pid"
+        code = f"sleep 30 & echo $! > {pid}; echo started"
+        done = ctx.run(["sh", "-c", code], env=stage.environ())
+        assert done.stdout == "started\n"
+        assert time.monotonic() < before + SOON
+        os.kill(int(pid.read_text()), 9)
+        wait_until(lambda: with_variable(MARK, stage.mark) == [], "it has ended")
+
+
+class TestCancelledRun:
+    """Programs that must stop."""
+
+    def test_a_cancelled_operation_starts_none(
+        self, stage: Stage, ctx: Context[Any], tmp_path: Path
+    ) -> None:
+        """After a cancellation no program is begun."""
+        stage.cancellation.set("the client hung up")
+        with pytest.raises(Cancelled, match=r"^the client hung up$"):
+            ctx.run(["touch", tmp_path / "touched"])
+        assert not (tmp_path / "touched").exists()
+
+    def test_a_program_may_end_in_order(
+        self, stage: Stage, ctx: Context[Any], tmp_path: Path
+    ) -> None:
+        """It gets SIGTERM first, and what it does then counts; the operation was cancelled."""
+        ready, tidied = tmp_path / "ready", tmp_path / "tidied"
+        script = f"trap 'touch {tidied}; exit 0' TERM; touch {ready}; while :; do sleep 0.01; done"
+        stage.cancel_when(ready.exists)
+        with pytest.raises(Cancelled, match=r"^the client hung up$"):
+            ctx.run(["sh", "-c", script], env=stage.environ())
+        assert tidied.exists()
+
+    def test_the_whole_group_goes(self, stage: Stage, ctx: Context[Any], tmp_path: Path) -> None:
+        """Children that are deaf to SIGTERM are killed within the grace; none is left."""
+        ready = tmp_path / "ready"
+        child = "trap '' TERM; sleep 60 & sleep 60"
+        script = f"trap '' TERM; sh -c \"{child}\" & touch {ready}; sleep 60; sleep 60"
+        stage.cancel_when(lambda: ready.exists() and len(with_variable(MARK, stage.mark)) >= 4)
+        with pytest.raises(Cancelled):
+            ctx.run(["sh", "-c", script], env=stage.environ())
+        wait_until(lambda: with_variable(MARK, stage.mark) == [], "the group has ended")
+
+    def test_children_go_with_a_program_that_ends_in_order(
+        self, stage: Stage, ctx: Context[Any], tmp_path: Path
+    ) -> None:
+        """When the program obeys, what it leaves behind in its group is killed all the same."""
+        ready = tmp_path / "ready"
+        script = f"(trap '' TERM; touch {ready}; sleep 60; sleep 60) & wait"
+        stage.cancel_when(ready.exists)
+        with pytest.raises(Cancelled):
+            ctx.run(["sh", "-c", script], env=stage.environ())
+        wait_until(lambda: with_variable(MARK, stage.mark) == [], "the group has ended")
+
+    def test_the_host_itself_is_not_in_the_group(self, stage: Stage, ctx: Context[Any]) -> None:
+        """A program is in a group of its own, so that ending it ends nobody else."""
+        done = ctx.run(python("import os; print(os.getpgid(0) == os.getpid())"))
+        assert done.stdout == "True\n"

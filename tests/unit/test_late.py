@@ -1,0 +1,74 @@
+"""Late imports: others never notice."""
+
+from __future__ import annotations
+
+from support.interpreter import SOURCE, evaluate
+
+SETUP = """
+import json, sys
+from modulehost.late import import_with_late
+"""
+
+
+def test_what_is_late_is_imported_when_it_is_used() -> None:
+    """A module that imports a late one works; the late one is loaded by its first use."""
+    told = evaluate(
+        SETUP
+        + """
+code = import_with_late("code", late=("traceback",))
+before = "traceback" in sys.modules
+name = code.traceback.TracebackException.__name__
+print(json.dumps([before, name, "traceback" in sys.modules]))
+""",
+        "-S",
+        PYTHONPATH=SOURCE,
+    )
+    assert told == [False, "TracebackException", True]
+
+
+def test_others_get_the_real_one() -> None:
+    """Whoever imports a late module later gets it as ever, the same for all."""
+    told = evaluate(
+        SETUP
+        + """
+code = import_with_late("code", late=("traceback",))
+import traceback
+same = code.traceback.format_exc is traceback.format_exc
+print(json.dumps([type(traceback).__name__, same, sys.modules["traceback"] is traceback]))
+""",
+        "-S",
+        PYTHONPATH=SOURCE,
+    )
+    assert told == ["module", True, True]
+
+
+def test_what_is_there_already_stays() -> None:
+    """A module that was imported before is neither late nor absent."""
+    told = evaluate(
+        SETUP
+        + """
+import traceback, codeop
+code = import_with_late("code", late=("traceback",), absent=("codeop",))
+print(json.dumps([code.traceback is traceback, sys.modules["codeop"] is codeop]))
+"""
+    )
+    assert told == [True, True]
+
+
+def test_what_is_absent_is_missing_only_meanwhile() -> None:
+    """To the module that is imported it is not installed; to all others it is."""
+    told = evaluate(
+        SETUP
+        + """
+try:
+    import_with_late("code", absent=("codeop",))
+    missing = False
+except ModuleNotFoundError:
+    missing = True
+import codeop
+print(json.dumps([missing, codeop.__name__, import_with_late("code").__name__]))
+""",
+        "-S",
+        PYTHONPATH=SOURCE,
+    )
+    assert told == [True, "codeop", "code"]
