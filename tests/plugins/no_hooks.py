@@ -1,0 +1,5 @@
+"""Has an entry point that is no plugin."""
+
+
+class Manager:
+    """Nothing."""
