@@ -25,6 +25,7 @@ MAX_OUTPUT: Final = 1 << 20
 
 _LONGEST_LINE: Final = 2000
 _DRAIN: Final = 0.5  # seconds for output that grandchildren hold open
+_UNREAD: Final = 80_000  # bytes that a pipe and a reader's buffers hold of it at most
 
 
 class Cancellation:
@@ -222,6 +223,7 @@ class _Output(threading.Thread):
         self._stream, self._name, self._log = stream, name, log
         self._lines: deque[str] = deque()
         self._size = 0
+        self._read = 0
         self.start()
 
     def run(self) -> None:
@@ -229,12 +231,18 @@ class _Output(threading.Thread):
             while line := self._stream.readline(_LONGEST_LINE):
                 self._lines.append(line)
                 self._size += len(line)
+                self._read += len(line)
                 while self._size > MAX_OUTPUT:
                     self._size -= len(self._lines.popleft())
                 self._log.info(line.rstrip("\n"), program=self._name)
 
     def text(self) -> str:
-        self.join(_DRAIN)
+        """The end of it, once the program has ended: first its last words are waited for."""
+        last = self._read + _UNREAD
+        before = -1
+        while self.is_alive() and before < self._read < last:
+            before = self._read
+            self.join(_DRAIN)
         return "".join(self._lines)
 
 

@@ -14,6 +14,8 @@ from modulehost.protocol import Operation
 
 MAX_WAITING: Final = 4
 
+_LONGEST_POLL: Final = 2**31 - 1  # ms; who waits longer looks around in between
+
 
 class Turn:
     """One operation's place in the queue, and what its thread waits with."""
@@ -58,7 +60,7 @@ class Turn:
             poll.register(descriptor, select.POLLIN)
         if self._client is not None and not self.client_gone:
             poll.register(self._client, select.POLLRDHUP)
-        timeout = None if seconds is None else max(0.0, seconds) * 1000
+        timeout = None if seconds is None else min(max(0.0, seconds) * 1000, _LONGEST_POLL)
         ready = {descriptor for descriptor, _ in poll.poll(timeout)}
         if self._wake in ready:
             os.eventfd_read(self._wake)

@@ -29,11 +29,22 @@ def tree(pid: int) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether the process is there and no zombie."""
+    """Whether the process is there and no zombie, to its last thread: that holds the sockets."""
+    for task in _tasks(pid):
+        try:
+            state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state not in "ZX":
+            return True
+    return False
+
+
+def _tasks(pid: int) -> list[Path]:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return list(Path(f"/proc/{pid}/task").iterdir())
     except OSError:
-        return False
+        return []
 
 
 def command(pid: int) -> str:

@@ -14,6 +14,8 @@ _COMMANDS = {
     "serve": "serve the plugin: the host itself",
     "plugins": "list the installed plugins, and what is wrong with them",
     "call": "call the host on this machine, as the operator would",
+    "definition": "print the document that tells the operator of a plugin",
+    "new": "make a plugin package to start from",
 }
 
 

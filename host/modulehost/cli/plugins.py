@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 
-from modulehost import discovery, linux
+from modulehost import discovery
+from modulehost.cli import probe
 from modulehost.errors import PluginError, one_line
 
 
@@ -62,51 +61,12 @@ def run(given: argparse.Namespace) -> int:
 
 def problems(found: list[discovery.Found], timeout: float) -> list[str | None]:
     """Why each plugin cannot be used, None when it can; nothing that they start is left."""
-    others = linux.children(os.getpid())
-    linux.become_subreaper()
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        return list(pool.map(lambda plugin: _problem(plugin, timeout), found))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        linux.kill_children(keep=others)
-
-
-def _problem(plugin: discovery.Found, timeout: float) -> str | None:
-    """Have the plugin loaded as the host would, in a process of its own."""
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)  # what the plugin has started may hold the other end open
-    with open(reading, "rb") as report:  # noqa: PTH123
-        with open(writing, "wb"):  # noqa: PTH123
-            argv = ["-P", "-m", "modulehost.cli.probe", str(writing), str(os.getpid()), *plugin]
-            process = subprocess.Popen(
-                [sys.executable, *argv],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(writing,),
-                start_new_session=True,
-            )
+    with probe.nothing_left():
+        pool = ThreadPoolExecutor(os.cpu_count())
         try:
-            status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return f"{plugin}: it did not load within {timeout:g} s; make its import faster"
+            return list(pool.map(lambda plugin: probe.ask(plugin, timeout).problem, found))
         finally:
-            _kill_group(process)
-        try:
-            problem: str | None = msgspec.json.decode(report.read() or b"", type=str | None)
-        except msgspec.DecodeError:
-            how = linux.describe_exit(status)
-            return f"{plugin}: its process died while it was loaded: {how}"
-        return problem
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.wait()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -1,30 +1,100 @@
 """``python -m modulehost.cli.probe``: load one plugin and report what is wrong with it.
 
 A process of its own, for a plugin can do anything while it is imported: end it, hang it, print.
+Both sides are here: ``ask`` starts it, ``main`` is what runs in it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from modulehost import discovery, linux
 from modulehost.errors import PluginError
 
+if TYPE_CHECKING:
+    import subprocess
+
+
+class Report(msgspec.Struct):
+    """Why the plugin cannot be used, or what was asked about it."""
+
+    problem: str | None = None
+    answer: dict[str, Any] = {}
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """Kill at the end what was started inside, whatever has become of it."""
+    others = linux.children(os.getpid())
+    linux.become_subreaper()
+    try:
+        yield
+    finally:
+        linux.kill_children(keep=others)
+
+
+def ask(
+    plugin: discovery.Found, timeout: float, definition: dict[str, Any] | None = None
+) -> Report:
+    """Have the plugin loaded as the host would, and its definition made if one is asked for."""
+    import subprocess
+
+    # A file and not a pipe: neither the plugin nor what it has started can hold the reader up.
+    report = os.memfd_create("report")
+    with open(report, "rb") as file:  # noqa: PTH123
+        asked = msgspec.json.encode(definition).decode()
+        argv = ["-P", "-m", "modulehost.cli.probe", str(report), str(os.getpid()), asked, *plugin]
+        process = subprocess.Popen(
+            [sys.executable, *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(report,),
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return Report(f"{plugin}: it did not load within {timeout:g} s; make its import faster")
+        finally:
+            _kill_group(process)
+        file.seek(0)
+        try:
+            return msgspec.json.decode(file.read(), type=Report)
+        except msgspec.DecodeError:
+            how = linux.describe_exit(status)
+            return Report(f"{plugin}: its process died while it was loaded: {how}")
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, linux.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
 
 def main() -> None:
-    """Report to the descriptor in the arguments: JSON, the problem or null."""
-    report, parent, *found = sys.argv[1:]
+    """Load, make the definition, and write the report to the descriptor in the arguments."""
+    file, parent, asked, *found = sys.argv[1:]
     linux.die_with_parent(int(parent))
-    os.set_inheritable(int(report), False)
-    problem = None
+    os.set_inheritable(int(file), False)
+    report = Report()
     try:
-        discovery.load(discovery.Found(*found))
+        plugin = discovery.load(discovery.Found(*found))
+        if question := msgspec.json.decode(asked):
+            from modulehost.definition import answer
+
+            report.answer = answer(plugin, question)
     except PluginError as error:
-        problem = str(error)
-    os.write(int(report), msgspec.json.encode(problem))
+        report.problem = str(error)
+    os.write(int(file), msgspec.json.encode(report))
     os._exit(0)  # threads that the plugin has started could hold up any other end
 
 

@@ -1,0 +1,81 @@
+"""``modulehost definition``: what the operator is given, made from the plugin's schema."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib.util import find_spec
+
+from modulehost import definition, discovery
+from modulehost.cli import probe
+from modulehost.errors import PluginError
+
+_TIMEOUT = 30.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "plugin",
+        nargs="?",
+        metavar="PLUGIN",
+        help="the name of the plugin; without it the one that would be served",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("custom", "module"),
+        default="module",
+        help="module: a Module, for operators since 2025-10 (the default); custom: a resource"
+        " definition, for those before",
+    )
+    parser.add_argument("--image", metavar="REF", help="the plugin's image")
+    parser.add_argument(
+        "--config",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=_pair,
+        help="values for the Module's spec.config",
+    )
+    parser.epilog = (
+        "Prints YAML. What the operator is known to get wrong is told on standard error; the exit\n"
+        "status is 0 all the same, 1 when the plugin cannot be used."
+    )
+    parser.set_defaults(run=run)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not key or not sign:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the document, and what is to be said about it."""
+    if find_spec("yaml") is None:
+        return _fail("YAML takes a package more: pip install 'modulehost[cli]'", 1)
+    name = given.plugin or os.environ.get("MODULE_PLUGIN", "").strip() or None
+    try:
+        plugin = discovery.select(discovery.find(), name)
+    except PluginError as error:
+        reason = str(error)
+        return _fail(reason.removeprefix("MODULE_PLUGIN=") if given.plugin else reason, 1)
+    question = {"format": given.format, "image": given.image, "config": dict(given.config)}
+    with probe.nothing_left():
+        report = probe.ask(plugin, _TIMEOUT, question)
+    if report.problem is not None:
+        return _fail(report.problem, 1)
+    if refused := report.answer["refused"]:
+        return _fail(refused, 2)
+    for warning in report.answer["warnings"]:
+        print(f"modulehost: {warning}", file=sys.stderr)
+    print(definition.to_yaml(report.answer["document"]), end="")
+    return 0
+
+
+def _fail(reason: str, status: int) -> int:
+    print(f"modulehost: {reason}", file=sys.stderr)
+    return status

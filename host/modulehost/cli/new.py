@@ -1,0 +1,115 @@
+"""``modulehost new``: a plugin package to start from."""
+
+from __future__ import annotations
+
+import argparse
+import keyword
+import re
+import shutil
+import string
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import modulehost
+from modulehost import discovery
+
+_SCAFFOLD = Path(modulehost.__file__).parent / "scaffold"
+_SUFFIX = ".tmpl"
+_PACKAGE = "package"  # what the folder of the package is called in the template
+_NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST = 63  # the operator names a Service after the Module
+
+
+class _Template(string.Template):
+    """``@@{name}``: neither make, a shell nor Python has a use for that."""
+
+    delimiter = "@@"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        help="what the plugin is called: lower-case letters, digits and hyphens",
+    )
+    parser.add_argument(
+        "--path", metavar="DIR", type=Path, help="the folder to make (default: ./NAME)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write the files and say what comes next; 2 when they cannot be written."""
+    name: str = given.name
+    package = name.replace("-", "_")
+    if problem := _name_problem(name, package):
+        return _fail(problem)
+    folder: Path = given.path or Path(name)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+    except FileExistsError as error:
+        return _fail(
+            f"{error.filename} is there already: name another folder with --path, or remove it"
+        )
+    except OSError as error:
+        return _fail(f"{folder} cannot be made: {error.strerror}; name another folder with --path")
+    try:
+        for path, text in files(name, package):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        return _fail(f"{folder} cannot be written: {error.strerror}")
+    print(
+        f"{folder} is there: a plugin that works. Next:\n\n"
+        f"  cd {folder}\n"
+        f"  make test                              its tests; this installs it, too\n"
+        f"  modulehost local run -f module.yaml    a whole life, as the operator would have it\n"
+        f"  modulehost check {name:22}does it keep the contract?\n\n"
+        f"Then make {package}/manager.py yours; README.md says how."
+    )
+    return 0
+
+
+def files(name: str, package: str) -> list[tuple[Path, str]]:
+    """What a plugin of that name consists of: paths and texts."""
+    values = {"name": name, "package": package, "version": modulehost.__version__}
+    found = []
+    for source in sorted(_SCAFFOLD.rglob(f"*{_SUFFIX}")):
+        path = str(source.relative_to(_SCAFFOLD)).removesuffix(_SUFFIX)
+        first, slash, rest = path.partition("/")
+        path = f"{package}{slash}{rest}" if first == _PACKAGE else path
+        text = _Template(source.read_text(encoding="utf-8")).substitute(values)
+        found.append((Path(path), text))
+    return found
+
+
+def _name_problem(name: str, package: str) -> str | None:
+    """Why a plugin cannot be called so, with what to do about it."""
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+        better = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("0123456789-")[:_LONGEST].strip("-")
+        cure = f"; how about {better}?" if _NAME.fullmatch(better) else ""
+        return (
+            f"{name!r} cannot name a plugin: it takes lower-case letters, digits and single"
+            f" hyphens, a letter first, at most {_LONGEST} of them{cure}"
+        )
+    cure = f"; how about {name}-module?"
+    if keyword.iskeyword(package):
+        return f"{package} is a word of Python's, so nothing of this name can be imported{cure}"
+    if package in sys.stdlib_module_names:
+        return f"{package} is a module of Python's own, which a package would hide{cure}"
+    if package in ("modulehost", "tests"):
+        return f"{package} is a name that is needed otherwise{cure}"
+    plugins = {plugin.package for plugin in discovery.find()}
+    for owner in packages_distributions().get(package, ()):
+        if owner not in plugins:
+            return f"{package} is a package of {owner}, which is installed{cure}"
+    return None
+
+
+def _fail(reason: str) -> int:
+    print(f"modulehost: {reason}", file=sys.stderr)
+    return 2
