@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from modulehost.errors import WrongModuleError
-from modulehost.metadata import Metadata, canonical, decode
+from modulehost.metadata import Metadata, canonical
 from modulehost.protocol import Operation
 from modulehost.slots import Slots
 
@@ -115,13 +115,10 @@ class Journal:
             repeated = operation == last.operation and last.succeeded and last.delivered
             given = Given(sent, SENT)
             if last.operation is not None and sent != (outcome := last.outcome_text()):
-                if last.salvaged is None:
-                    outcome = canonical(decode(outcome))  # its numbers as Go gives them back
-                if sent == bytes(last.sent):  # a Raw equals nothing but a Raw
-                    if not repeated and sent != outcome:
-                        given = Given(outcome, RESTORED)
-                elif sent != outcome:
+                if sent != bytes(last.sent):  # a Raw equals nothing but a Raw
                     given = Given(sent, EDITED)
+                elif not repeated:
+                    given = Given(outcome, RESTORED)
             self._before = last
             self._running = request_id
             self._record = Record(

@@ -101,16 +101,17 @@ def _as_go_reads(value: Any, levels: int) -> Any:
 
 
 def encode(metadata: Metadata, limit: int) -> bytes:
-    """The JSON text of metadata that a plugin left behind, keys sorted.
+    """The JSON text of metadata that a plugin left behind, as canonical() has it.
 
     ``limit`` is in bytes, as Go would write it. Raises MetadataError with the path to the value.
     """
+    walk = _Walk()
     try:
-        encoded = _encoder.encode(_checked(metadata, (), set()))
+        encoded = _encoder.encode(_checked(metadata, (), walk))
     except UnicodeEncodeError:
         path = _path(_find_surrogate(metadata, ()) or ())
         raise MetadataError(f"{path} holds a lone surrogate, which is no text") from None
-    if (size := go_size(encoded)) > limit:
+    if (size := go_size(encoded) + walk.zeros) > limit:
         raise MetadataError(
             f"metadata is {size} bytes as the operator stores it, more than the {limit} bytes of"
             " MODULE_MAX_METADATA; store names, not contents"
@@ -119,7 +120,7 @@ def encode(metadata: Metadata, limit: int) -> bytes:
 
 
 def go_size(encoded: bytes) -> int:
-    """The bytes that JSON text takes once Go has written it, but for the ``+`` of 1e+21."""
+    """The bytes that JSON text takes once Go has written it, but for how it writes 1e20."""
     size = len(encoded) + 5 * (len(encoded) - len(encoded.translate(None, b"<>&")))
     for separator in (b"\xe2\x80\xa8", b"\xe2\x80\xa9"):
         size += 3 * encoded.count(separator)
@@ -131,13 +132,21 @@ def go_size(encoded: bytes) -> int:
 Path = tuple[object, ...]
 
 
-def _checked(value: Any, path: Path, above: set[int]) -> Any:
-    """The value as plain JSON with Go's numbers; ``above`` holds the containers it is in."""
+class _Walk:
+    """What is known on the way through metadata."""
+
+    def __init__(self) -> None:
+        self.above: set[int] = set()  # the containers that the value is in
+        self.zeros = 0  # bytes that Go takes more than we for floats like 1e20: all its digits
+
+
+def _checked(value: Any, path: Path, walk: _Walk) -> Any:
+    """The value as plain JSON with Go's numbers."""
     kind = type(value)
     if kind is str or value is None or kind is bool:
         return value
     if isinstance(value, dict):
-        _descend(value, path, above)
+        _descend(value, path, walk.above)
         for key in value:
             if not isinstance(key, str):
                 what = f"the key {key!r}" if isinstance(key, int | float) else "a key"
@@ -145,20 +154,20 @@ def _checked(value: Any, path: Path, above: set[int]) -> Any:
                     f"{_path(path)}: {what} is of type {type(key).__name__}; JSON's are strings"
                 )
         plain = {
-            str.__str__(key): item if type(item) is str else _checked(item, (*path, key), above)
+            str.__str__(key): item if type(item) is str else _checked(item, (*path, key), walk)
             for key, item in sorted(value.items())
         }
-        above.discard(id(value))
+        walk.above.discard(id(value))
         return plain
     if isinstance(value, list | tuple):
-        _descend(value, path, above)
-        items = [_checked(item, (*path, index), above) for index, item in enumerate(value)]
-        above.discard(id(value))
+        _descend(value, path, walk.above)
+        items = [_checked(item, (*path, index), walk) for index, item in enumerate(value)]
+        walk.above.discard(id(value))
         return items
-    return _checked_scalar(value, path)
+    return _checked_scalar(value, path, walk)
 
 
-def _checked_scalar(value: Any, path: Path) -> Any:
+def _checked_scalar(value: Any, path: Path, walk: _Walk) -> Any:
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -170,9 +179,10 @@ def _checked_scalar(value: Any, path: Path) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise MetadataError(f"{_path(path)} is NaN or infinite, which JSON has no form for")
-        if value.is_integer() and abs(value) < _GO_WRITES_INTEGER_BELOW:
-            # written with its digits as Go does it; beyond 2^53 decode() makes it a float again
+        if value.is_integer() and abs(value) <= MAX_INTEGER:
             return int(value)
+        if MAX_INTEGER < abs(value) < _GO_WRITES_INTEGER_BELOW:
+            walk.zeros += len(str(int(value))) - len(_encoder.encode(value))
         return float(value)
     raise MetadataError(
         f"{_path(path)} is of type {type(value).__name__}, which is not JSON; store text, numbers,"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from support.interpreter import SOURCE, evaluate
 
 SETUP = """
@@ -24,6 +26,22 @@ print(json.dumps([before, name, "traceback" in sys.modules]))
         PYTHONPATH=SOURCE,
     )
     assert told == [False, "TracebackException", True]
+
+
+def test_a_late_module_can_be_used_at_once(tmp_path: Path) -> None:
+    """Used while its importer is still being imported it is the real one, for all."""
+    (tmp_path / "hasty.py").write_text("import traceback\nfound = traceback.format_exc\n")
+    told = evaluate(
+        SETUP
+        + """
+hasty = import_with_late("hasty", late=("traceback",))
+import traceback
+print(json.dumps([hasty.found is traceback.format_exc, type(traceback).__name__]))
+""",
+        "-S",
+        PYTHONPATH=f"{SOURCE}:{tmp_path}",
+    )
+    assert told == [True, "module"]
 
 
 def test_others_get_the_real_one() -> None:

@@ -9,6 +9,7 @@ import random
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -151,8 +152,10 @@ class TestDecode:
         one, other = json.dumps(metadata, indent=1), json.dumps(shuffled)
         assert canonical(decode(one.encode())) == canonical(decode(other.encode()))
 
-    @given(st.integers())
     @tried
+    @given(st.integers())
+    @example(MAX_INTEGER)
+    @example(-MAX_INTEGER - 1)
     def test_integers_beyond_are_the_floats_of_go(self, number: int) -> None:
         """An integer past 2^53 is the float that Go makes of it; others stay integers."""
         value = decode(b'{"a": [%d]}' % number)["a"][0]
@@ -211,10 +214,13 @@ class TestRoundTrip:
     def test_sizes_are_those_of_go(self, metadata: dict[str, Any]) -> None:
         """The size is what Go writes, less the plus sign in 1e+21 and larger numbers.
 
+        The digits of 1e20 are counted on the way to the text.
+
         A number of the form 1.5e-6 may count a byte too many.
         """
         text = encode(metadata, ROOMY)
         assume(not any("e-6" in word for word in _texts(metadata)))
+        assume(not any(2**53 < abs(value) < 1e21 for value in _numbers(metadata)))
         large = [value for value in _numbers(metadata) if abs(value) >= 1e21]
         small = [value for value in _numbers(metadata) if 1e-6 <= abs(value) < 1e-5]
         assert 0 <= go_size(text) + len(large) - len(go.round_trip(text)) <= len(small)
@@ -231,7 +237,9 @@ class TestRoundTrip:
     @given(VALUES)
     def test_the_limit_counts_as_go_writes(self, value: Any) -> None:
         """Metadata of just the limit is taken; one byte more is refused with both figures."""
-        size = go_size(encode({"a": value}, ROOMY))
+        text = encode({"a": value}, ROOMY)
+        zeros = (v for v in _numbers({"a": value}) if 2**53 < abs(v) < 1e21)
+        size = go_size(text) + sum(len(str(int(v))) - len(msgspec.json.encode(v)) for v in zeros)
         encode({"a": value}, size)
         with pytest.raises(MetadataError) as caught:
             encode({"a": value}, size - 1)
@@ -381,7 +389,7 @@ class TestEncode:
             (True, b"true"),
             (-0.0, b"0"),
             (3.0, b"3"),
-            (1e20, b"100000000000000000000"),
+            (1e20, b"1e20"),
             (MAX_INTEGER, b"9007199254740992"),
             ('\x00\b\f\n\r\t"\\/\x7f', rb'"\u0000\b\f\n\r\t\"\\/' + b'\x7f"'),
         ],
