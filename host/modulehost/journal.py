@@ -89,10 +89,10 @@ class Journal:
     def admit(self, module: str | None) -> None:
         """Pin the module that the first operation is for; raises WrongModuleError for another."""
         with self._lock:
-            self._refresh()
             if module is None or module == self._record.module:
                 return
-            if self._record.module is not None:
+            self._refresh()
+            if self._record.module not in (None, module):
                 raise WrongModuleError(
                     f"this host serves the module {self._record.module}, but the call is for"
                     f" {module}: the cluster has mixed up two modules; delete and create one of"
