@@ -8,10 +8,11 @@ import re
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
 from typing import Any
 
 from support.host import Host, Reply
-from support.processes import alive, wait_until
+from support.processes import wait_until
 
 PROMPT = 2.0
 """Seconds for what is promised within one: the tests' own processes need the machine, too."""
@@ -87,8 +88,8 @@ def given(host: Host) -> list[tuple[str, Any]]:
 
 
 def gone(pid: int) -> None:
-    """Wait until the process is gone."""
-    wait_until(lambda: not alive(pid), f"process {pid} is gone")
+    """Wait until the process has ended and was reaped: only then its last thread has, too."""
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), f"process {pid} is gone")
 
 
 def uninstalls_with(
