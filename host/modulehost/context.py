@@ -177,7 +177,8 @@ class Context(Generic[C]):
                 start_new_session=True,
             )
         except OSError as error:
-            raise ModuleError(f"{name} cannot be run: {error.strerror}") from error
+            where = "" if cwd is None else f" in {os.fspath(cwd)}"
+            raise ModuleError(f"{name} cannot be run{where}: {error.strerror}") from error
         outputs = [_Output(process.stdout, name, self.log), _Output(process.stderr, name, self.log)]
         try:
             if input is not None:

@@ -68,7 +68,10 @@ class Log:
         first = {"timestamp": _now(), "level": event["level"], "event": event.get("event", "")}
         line = {**first, **event, **first}
         if self.blot:
-            line = {k: self.blot(v) if isinstance(v, str) else v for k, v in line.items()}
+            try:
+                line = {key: _blotted(value, self.blot) for key, value in line.items()}
+            except RecursionError:
+                line = {key: self.blot(_text(value)) for key, value in line.items()}
         return _console(line) if self.console else _json(line)
 
     def write(self, line: bytes) -> None:
@@ -92,6 +95,20 @@ class _Output:
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = write
         self.msg = self.exception = self.err = self.warn = self.fatal = self.log = write
+
+
+def _blotted(value: Any, blot: Blot) -> Any:
+    """The value without secrets; an object goes out as its repr."""
+    match value:
+        case str():
+            return blot(value)
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {key: _blotted(item, blot) for key, item in value.items()}
+        case list() | tuple():
+            return [_blotted(item, blot) for item in value]
+    return blot(_text(value))
 
 
 def _now() -> str:

@@ -319,3 +319,17 @@ def test_an_error_is_formatted_with_its_trace() -> None:
         text = format_error(error)
     assert text.startswith("Traceback (most recent call last):\n")
     assert text.endswith("\nValueError: the cause")
+
+
+def test_secrets_are_blotted_out_of_nested_values(tmp_path: Path) -> None:
+    """Wherever in a value a secret stands, also in one that holds itself, the line has stars."""
+    path = tmp_path / "log"
+    with path.open("wb") as file:
+        log = Log(file.fileno(), "info", "json", lambda text: text.replace("hunter2", "***"))
+        log.event("info", "login", data={"user": "me", "words": ["hunter2", 1, None]})
+        endless: dict[str, object] = {"word": "hunter2"}
+        endless["self"] = endless
+        log.event("info", "login", data=endless)
+    first, second = path.read_text().splitlines()
+    assert json.loads(first)["data"] == {"user": "me", "words": ["***", 1, None]}
+    assert "hunter2" not in second
