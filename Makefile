@@ -5,7 +5,16 @@ BIN := $(VENV)/bin
 PORT ?= 8080
 PLUGINS := $(wildcard plugins/*)
 
-.PHONY: help venv run test lint format e2e bench clean
+# The engine that builds images, and what an image is called.
+ENGINE ?= $(firstword $(notdir $(shell command -v podman docker)))
+IMAGE ?= modulehost$(addprefix -,$(PLUGIN))
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' host/modulehost/__init__.py)
+REVISION = $(shell git describe --always --dirty --abbrev=40 --exclude '*' 2>/dev/null)
+BUILD = $(or $(ENGINE),$(error podman or docker is needed)) build \
+	$(if $(filter podman,$(ENGINE)),--format docker) --build-arg 'PLUGIN=$(PLUGIN)' \
+	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_ARGS)
+
+.PHONY: help venv run test lint format image sbom e2e bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,8 +47,18 @@ format: venv ## Put the code in form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-e2e: venv ## Test with servers, containers and a cluster (root, Debian)
+image: ## Build the image; PLUGIN=example: with that plugin in it
+	$(BUILD) --tag $(IMAGE):$(VERSION) --tag $(IMAGE):latest .
+
+sbom: ## Write build/sbom.cdx.json: what is in the image (PLUGIN=...)
+	$(BUILD) --target sbom --output type=local,dest=build .
+
+e2e: $(VENV)/.e2e ## Test what takes more: containers (root, Debian), definitions, servers
 	$(BIN)/pytest tests/e2e $(ARGS)
+
+$(VENV)/.e2e: $(VENV)/.made
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[e2e]'
+	@touch $@
 
 bench: venv ## Measure beside a bare Flask application
 	$(BIN)/python benchmarks/run.py $(ARGS)

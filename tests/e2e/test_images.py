@@ -24,6 +24,8 @@ DOCKERFILES = re.findall(
     re.DOTALL | re.MULTILINE,
 )
 
+PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/setup.cfg"))
+
 EVERYTHING = """
 import modulehost.app, modulehost.cli.call, modulehost.cli.parser, modulehost.cli.plugins
 import modulehost.gunicorn, modulehost.runner, modulehost.serve, modulehost_example
@@ -166,6 +168,16 @@ def _expected(dockerfile: str) -> str:
         if sign in dockerfile:
             return plugin
     return "my-plugin"
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_every_plugin_of_the_repository_gets_an_image(
+    engine: Engine, base: str, plugin: str
+) -> None:
+    """``make image PLUGIN=...`` is all that it takes, and the plugin can be used."""
+    image = make_image(engine, plugin)
+    listed = json.loads(engine.output(image, "modulehost", "plugins", "--json"))
+    assert [(row["name"], row["problem"]) for row in listed if row["selected"]] == [(plugin, None)]
 
 
 def test_a_plugin_of_the_index_is_baked_in_by_a_build_argument(engine: Engine, base: str) -> None:
