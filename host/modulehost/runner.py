@@ -102,6 +102,7 @@ class Runner:
         self._secrets: list[str] = []
         self._config: Any = None
         self._operation: Operation | None = None
+        self._cancelled: Cancel | None = None
         self._questions: SimpleQueue[AskHealth] = SimpleQueue()
         self._plugin: discovery.Plugin
 
@@ -139,6 +140,7 @@ class Runner:
         except ConfigError as error:
             return Done(None, failure=Failure("config", str(error)))
         self._operation = operation
+        self._pass_on(operation)
         failure = self._dispatch(operation)
         self._operation = None
         operation.cancellation.close()
@@ -244,8 +246,8 @@ class Runner:
                     continue
                 for record in self._control.available():
                     match record:
-                        case Cancel(request_id, reason):
-                            self._cancel(request_id, reason)
+                        case Cancel():
+                            self._cancel(record)
                         case AskHealth():
                             self._questions.put(record)
         except ChannelClosedError:
@@ -255,10 +257,14 @@ class Runner:
         if operation and operation is self._operation and (copy := operation.snapshot()):
             self._control.send(copy)
 
-    def _cancel(self, request_id: str, reason: str) -> None:
-        operation = self._operation
-        if operation and operation.call.request_id == request_id:
-            operation.cancellation.set(reason)
+    def _cancel(self, record: Cancel) -> None:
+        self._cancelled = record  # it may be here before its operation has begun
+        self._pass_on(self._operation)
+
+    def _pass_on(self, operation: Operation | None) -> None:
+        record = self._cancelled
+        if operation and record and operation.call.request_id == record.request_id:
+            operation.cancellation.set(record.reason)
 
     def _answer_health(self) -> None:
         """The third thread."""

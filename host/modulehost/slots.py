@@ -90,17 +90,20 @@ class Slots:
     @staticmethod
     def _head(file: int) -> tuple[bool, int, int]:
         """Mark, sequence and size; zeros for an empty or a broken file."""
-        words = os.pread(file, _HEAD, 0).split()
         try:
+            words = os.pread(file, _HEAD, 0).split()
             mark, sequence, size = words[0], int(words[1]), int(words[2])
-        except (IndexError, ValueError):
-            return False, 0, 0
-        return mark == b"+", sequence, size
+            is_whole = 0 <= size <= os.fstat(file).st_size
+        except (OSError, IndexError, ValueError):
+            is_whole = False
+        return (mark == b"+", sequence, size) if is_whole else (False, 0, 0)
 
     def _sequence_of(self, file: int) -> int:
         """The sequence of a whole file, 0 for one whose writing was cut off."""
         _, sequence, size = self._head(file)
-        return sequence if os.pread(file, _TAIL, _HEAD + size) == _tail(sequence) else 0
+        if sequence and os.pread(file, _TAIL, _HEAD + size) == _tail(sequence):
+            return sequence
+        return 0
 
     def _fail(self, error: OSError) -> None:
         self.problem = f"{self._folder}: {error.strerror or error}"

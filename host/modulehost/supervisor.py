@@ -223,6 +223,10 @@ class Supervisor:
         failed_at: float | None = None
         has_begun = False
         while True:
+            if turn.client_gone and turn.operation != "uninstall":
+                raise ClientGoneError(f"the client hung up before {turn.operation} was begun")
+            if turn.cancelled is not None:
+                raise OperationError(f"{turn.operation} was cancelled: {turn.cancelled}")
             child = self._child
             if child is not None and child.usable:
                 return child
@@ -234,10 +238,6 @@ class Supervisor:
                     self._wanted.set()
             if has_begun and self._load_failure is not None and self._failed_at != failed_at:
                 raise PluginError(self._load_failure)
-            if turn.client_gone and turn.operation != "uninstall":
-                raise ClientGoneError(f"the client hung up before {turn.operation} was begun")
-            if turn.cancelled is not None:
-                raise OperationError(f"{turn.operation} was cancelled: {turn.cancelled}")
             left = ends - time.monotonic()
             if left <= 0:
                 reason = (

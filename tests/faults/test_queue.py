@@ -187,6 +187,19 @@ def test_a_client_that_hangs_up_cancels_its_operation(
     uninstalls_with(host, {operation: 1, "tidied": True})
 
 
+def test_a_client_that_hangs_up_as_its_operation_begins_is_noticed(
+    start_host: StartHost,
+) -> None:
+    """However early: before the turn, before the plugin is there, before the hook runs."""
+    host = start_host("waits", MODULE_GRACE=60)
+    for number in range(12):
+        with hanging_up(host, "install"):
+            time.sleep(number * 0.0015)
+        ended = time.monotonic()
+        wait_until(lambda: host.health().json["message"] == "Service is running", "it has ended")
+        assert time.monotonic() - ended < 2 * PROMPT
+
+
 def test_a_client_that_hangs_up_has_nothing_killed_before_its_time(
     start_host: StartHost,
 ) -> None:

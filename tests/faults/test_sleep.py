@@ -113,14 +113,14 @@ def test_a_client_that_comes_back_at_the_edge_is_answered(start_host: StartHost)
     host = start_host("good", MODULE_IDLE=0.1)
     metadata: dict[str, int] = {}
     pause = 0.2
-    for _ in range(20):
+    for _ in range(10):
         reply = host.call("resume", metadata)
         assert reply.status == 200
         metadata = reply.json
         time.sleep(pause)
         # looks for the very moment: longer while it is awake, shorter once it is not
         pause += -0.03 if host.is_asleep() else 0.02
-    assert metadata == {"resume": 20}
+    assert metadata == {"resume": 10}
 
 
 def test_an_operation_keeps_it_awake(start_host: StartHost) -> None:

@@ -57,22 +57,22 @@ def again(host: Host) -> None:
 @both_signals
 def test_from_the_first_moment(tmp_path: Path, number: int) -> None:
     """While keeper, arbiter, front and runner start one after the other."""
-    for step in range(7):
+    for step in range(5):
         host = Host(tmp_path / f"{step}", "good")
         with host:
-            time.sleep(step * 0.05)
+            time.sleep(step * 0.07)
             stop(host, number)
 
 
 @both_signals
 def test_from_the_first_moment_with_a_call_under_way(tmp_path: Path, number: int) -> None:
     """Whoever has connected is answered: with the result, or with the reason."""
-    for step in range(7):
+    for step in range(5):
         host = Host(tmp_path / f"{step}", "good")
         with host:
             install = calling(host, "install", {})
             wait_until(lambda: connected(host), "the client is connected")  # noqa: B023
-            time.sleep(step * 0.05)
+            time.sleep(step * 0.07)
             stop(host, number)
             reply = install.result()
             assert (reply.status, reply.text) in (
@@ -140,7 +140,7 @@ def test_while_it_falls_asleep(tmp_path: Path) -> None:
         wait_until(host.is_asleep, "the host is asleep")
         takes = time.monotonic() - began
         stop(host)
-    for step in range(6):
+    for step in range(5):
         host = Host(tmp_path / f"{step}", "good", MODULE_IDLE=0.2)
         with host:
             host.wait_for("plugin loaded")
@@ -150,7 +150,7 @@ def test_while_it_falls_asleep(tmp_path: Path) -> None:
 
 def test_while_it_wakes_up(tmp_path: Path) -> None:
     """The call that has woken it is answered, with the result or the reason."""
-    for step in range(6):
+    for step in range(5):
         host = Host(tmp_path / f"{step}", "good", MODULE_IDLE=0.1)
         with host:
             wait_until(host.is_asleep, "the host is asleep")
@@ -292,7 +292,7 @@ def test_those_who_come_too_late_are_told(start_host: StartHost) -> None:
 
 def test_right_after_a_death(start_host: StartHost) -> None:
     """While the next front is not there yet, at several moments."""
-    for step in range(4):
+    for step in range(3):
         host = start_host("good")
         host.wait_for("plugin loaded")
         front = host.front if step % 2 else host.arbiter
