@@ -79,7 +79,7 @@ class Turns:
     """The queue."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()  # notified when a turn is given back
         self._waiting: list[Turn] = []
         self._closed: str | None = None
         self.running: Turn | None = None
@@ -112,6 +112,7 @@ class Turns:
                 self.running = None
                 if self._waiting:
                     self._start(self._waiting.pop(0))
+                self._lock.notify_all()
         turn.close()
 
     def close(self, reason: str) -> None:
@@ -124,6 +125,11 @@ class Turns:
     def is_idle(self) -> bool:
         """Whether nothing runs and nobody waits."""
         return self.running is None and not self._waiting
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Wait until nothing runs and nobody waits; whether that came in time."""
+        with self._lock:
+            return self._lock.wait_for(self.is_idle, seconds)
 
     def when_idle(self, action: Callable[[], None]) -> None:
         """Do something if nothing runs and nobody waits; nothing begins before it is done."""
