@@ -22,6 +22,8 @@ MAX_INTEGER: Final = 2**53
 MAX_DEPTH: Final = 200
 """Levels of nesting that are taken; any JSON reader reads as many."""
 
+_PLAIN: Final = frozenset({str, bool, type(None)})
+_MOST_OF_GO: Final = 6  # times as many bytes as ours: for text that is all markup
 _GO_WRITES_INTEGER_BELOW: Final = 1e21  # encoding/json turns to the form 1e+21 there
 
 _STRING_OR_NUMBER: Final = re.compile(
@@ -83,9 +85,20 @@ def _as_go_keeps(value: Metadata, levels: int = MAX_DEPTH) -> Metadata:
     """
     if not levels:
         raise RecursionError
-    return {
-        k: v if type(v) is str else _as_go_reads(v, levels - 1) for k, v in sorted(value.items())
-    }
+    value = _sorted(value)
+    if _is_flat_text(value):
+        return value
+    return {k: v if type(v) is str else _as_go_reads(v, levels - 1) for k, v in value.items()}
+
+
+def _sorted(value: dict[str, Any]) -> dict[str, Any]:
+    keys = sorted(value)
+    return value if keys == list(value) else {key: value[key] for key in keys}
+
+
+def _is_flat_text(value: dict[Any, Any]) -> bool:
+    """Whether all there is are texts: nothing to convert, however many they are."""
+    return {str}.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, value.values()))
 
 
 def _as_go_reads(value: Any, levels: int) -> Any:
@@ -111,6 +124,8 @@ def encode(metadata: Metadata, limit: int) -> bytes:
     except UnicodeEncodeError:
         path = _path(_find_surrogate(metadata, ()) or ())
         raise MetadataError(f"{path} holds a lone surrogate, which is no text") from None
+    if len(encoded) * _MOST_OF_GO + walk.zeros <= limit:
+        return encoded  # whatever is in it
     if (size := go_size(encoded) + walk.zeros) > limit:
         raise MetadataError(
             f"metadata is {size} bytes as the operator stores it, more than the {limit} bytes of"
@@ -122,8 +137,9 @@ def encode(metadata: Metadata, limit: int) -> bytes:
 def go_size(encoded: bytes) -> int:
     """The bytes that JSON text takes once Go has written it, but for how it writes 1e20."""
     size = len(encoded) + 5 * (len(encoded) - len(encoded.translate(None, b"<>&")))
-    for separator in (b"\xe2\x80\xa8", b"\xe2\x80\xa9"):
-        size += 3 * encoded.count(separator)
+    if not encoded.isascii():
+        for separator in (b"\xe2\x80\xa8", b"\xe2\x80\xa9"):
+            size += 3 * encoded.count(separator)
     if b"e-6" in encoded:  # Go writes 0.000001
         size += 4 * sum(encoded.count(b"e-6" + end) for end in (b",", b"}", b"]"))
     return size
@@ -147,6 +163,9 @@ def _checked(value: Any, path: Path, walk: _Walk) -> Any:
         return value
     if isinstance(value, dict):
         _descend(value, path, walk.above)
+        if _is_flat_text(value):
+            walk.above.discard(id(value))
+            return _sorted(value)
         for key in value:
             if not isinstance(key, str):
                 what = f"the key {key!r}" if isinstance(key, int | float) else "a key"
@@ -154,8 +173,10 @@ def _checked(value: Any, path: Path, walk: _Walk) -> Any:
                     f"{_path(path)}: {what} is of type {type(key).__name__}; JSON's are strings"
                 )
         plain = {
-            str.__str__(key): item if type(item) is str else _checked(item, (*path, key), walk)
-            for key, item in sorted(value.items())
+            key if type(key) is str else str.__str__(key): (
+                item if type(item) is str else _checked(item, (*path, key), walk)
+            )
+            for key, item in _sorted(value).items()
         }
         walk.above.discard(id(value))
         return plain

@@ -134,7 +134,7 @@ AnyRecord = (
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(AnyRecord)
 _HEAD: Final = 4
-_READ: Final = 1 << 18
+_READ: Final = 1 << 16  # more would be mapped and unmapped anew each time
 _SEND_TIMEOUT: Final = struct.pack("ll", 10, 0)  # a struct timeval
 
 
@@ -177,17 +177,17 @@ class Channel:
 
     def available(self) -> list[AnyRecord]:
         """The records that have come, without waiting; raises ChannelClosedError at the end."""
-        ended = None
+        ended = ""  # kept itself, the error would keep its frames, and those the process
         try:
             while self._fill(socket.MSG_DONTWAIT):
                 pass
         except ChannelClosedError as error:
-            ended = error
+            ended = str(error)
         records = []
         while (record := self._next()) is not None:
             records.append(record)
         if ended and not records:
-            raise ended
+            raise ChannelClosedError(ended)
         return records
 
     def _fill(self, flags: int) -> bool:

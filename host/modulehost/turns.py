@@ -111,7 +111,9 @@ class Turns:
             if self.running is turn:
                 self.running = None
                 if self._waiting:
-                    self._start(self._waiting.pop(0))
+                    following = self._waiting.pop(0)
+                    self._start(following)
+                    following.nudge()
                 self._lock.notify_all()
         turn.close()
 
@@ -159,7 +161,6 @@ class Turns:
         self.running = turn
         turn.started = time.monotonic()
         turn.granted = True
-        turn.nudge()
 
     def _leave(self, turn: Turn) -> bool:
         """Take a waiting turn out of the queue; False when it was granted meanwhile."""
