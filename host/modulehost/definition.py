@@ -62,7 +62,7 @@ def answer(plugin: Plugin, question: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-_NOT_FOR_ALL_TEXT = re.compile(r"[-+.]?\d|[yn]$", re.IGNORECASE)
+_NO_TEXT_FOR_SOME = re.compile(r"[-+]?\.?\d|[yn]$", re.IGNORECASE)
 
 
 def to_yaml(document: dict[str, Any]) -> str:
@@ -74,7 +74,7 @@ def to_yaml(document: dict[str, Any]) -> str:
             return True
 
     def represent(dumper: Any, text: str) -> Any:
-        style = '"' if _NOT_FOR_ALL_TEXT.match(text) else None
+        style = '"' if _NO_TEXT_FOR_SOME.match(text) or not text.isprintable() else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, represent)
@@ -314,8 +314,11 @@ def _read_values(schema: Schema | None, given: dict[str, str]) -> tuple[dict[str
             items[alias].convert(values[alias])
         except (ValueError, TypeError):
             problems.append(f"{alias}: it takes {items[alias].takes}")
-    if problems or any(item.required and item.alias not in values for item in schema.items):
-        return values, f"--config: {'; '.join(problems)}" if problems else ""
+    if problems:
+        return {}, f"--config: {'; '.join(problems)}"
+    missing = any(item.required and item.alias not in values for item in schema.items)
+    if missing or not values:
+        return values, ""
     try:
         schema.convert(values)
     except ConfigError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import site
+from support.cli import add, run
 from support.host import Host, StartHost, free_port
 from support.processes import wait_until, with_variable
 
@@ -40,22 +40,6 @@ class Manager:
 HALF = b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{}"
 
 
-def run(
-    *arguments: str, timeout: float = 30, **settings: object
-) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, with these settings and no others."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MODULE", "PORT"))}
-    return subprocess.run(
-        [sys.executable, "-m", "modulehost", *arguments],
-        env=inherited | {"COLUMNS": "100"} | {k: str(v) for k, v in settings.items()},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
 def call(host: Host, *arguments: str) -> subprocess.CompletedProcess[str]:
     """``modulehost call`` as a person inside the host's pod would type it."""
     return run("call", *arguments, PORT=host.port, MODULE_STATE_DIR=host.state)
@@ -66,12 +50,6 @@ def folder(tmp_path: Path) -> Path:
     """A folder for PYTHONPATH that holds the plugin ``good``."""
     add(tmp_path, "good", GOOD)
     return tmp_path
-
-
-def add(folder: Path, name: str, source: str) -> None:
-    """Install a plugin with this source."""
-    (folder / f"{name}.py").write_text(textwrap.dedent(source))
-    site.write_metadata(folder, f"test-{name}", name, name)
 
 
 def rows(result: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:

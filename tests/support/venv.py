@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,9 @@ from support.host import Host
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/setup.cfg"))
+Once = Callable[[str, Callable[[Path], object]], Path]
+"""Makes a folder for all workers: whichever comes first makes it."""
+
 _NO_SOURCES = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", ".*")
 
 

@@ -262,6 +262,19 @@ class TestDocuments:
         answer = make(plugin(permissions=("workspace",)), ask("module", **values))
         assert to_yaml(answer.document) == MODULE
 
+    @pytest.mark.parametrize(
+        ("meta", "bounds"),
+        [
+            (Meta(gt=0, le=9), {"min": 1, "max": 9}),
+            (Meta(ge=0, lt=9), {"min": 0, "max": 8}),
+            (Meta(gt=-2), {"min": -1}),
+        ],
+    )
+    def test_bounds_are_among_the_values(self, meta: Meta, bounds: dict[str, int]) -> None:
+        """The operator has no others: what must be above 0 is at least 1."""
+        _, spec = items(make(of(Annotated[int, meta], 5), ask("custom")))["size"]
+        assert {bound: spec[bound] for bound in ("min", "max") if bound in spec} == bounds
+
     @pytest.mark.parametrize("format", ["custom", "module"])
     def test_a_plugin_without_a_schema_has_no_items(self, format: str) -> None:  # noqa: A002
         """Nothing is said of a config, nor of permissions that are not wanted."""

@@ -7,11 +7,9 @@ import os
 import sys
 from importlib.util import find_spec
 
-from modulehost import definition, discovery
+from modulehost import discovery
 from modulehost.cli import probe
 from modulehost.errors import PluginError
-
-_TIMEOUT = 30.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_pair,
         help="values for the Module's spec.config",
     )
+    probe.add_timeout(parser)
     parser.epilog = (
         "Prints YAML. What the operator is known to get wrong is told on standard error; the exit\n"
         "status is 0 all the same, 1 when the plugin cannot be used."
@@ -65,14 +64,16 @@ def run(given: argparse.Namespace) -> int:
         return _fail(reason.removeprefix("MODULE_PLUGIN=") if given.plugin else reason, 1)
     question = {"format": given.format, "image": given.image, "config": dict(given.config)}
     with probe.nothing_left():
-        report = probe.ask(plugin, _TIMEOUT, question)
+        report = probe.ask(plugin, given.timeout, question)
     if report.problem is not None:
         return _fail(report.problem, 1)
     if refused := report.answer["refused"]:
         return _fail(refused, 2)
     for warning in report.answer["warnings"]:
         print(f"modulehost: {warning}", file=sys.stderr)
-    print(definition.to_yaml(report.answer["document"]), end="")
+    from modulehost.definition import to_yaml
+
+    sys.stdout.buffer.write(to_yaml(report.answer["document"]).encode())
     return 0
 
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import keyword
 import re
+import shlex
 import shutil
 import string
 import sys
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import modulehost
-from modulehost import discovery
 
 _SCAFFOLD = Path(modulehost.__file__).parent / "scaffold"
 _SUFFIX = ".tmpl"
 _PACKAGE = "package"  # what the folder of the package is called in the template
 _NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 63  # the operator names a Service after the Module
+_TAKEN = frozenset(
+    ("modulehost", "tests", "true", "false", "null", "yes", "no", "on", "off", "y", "n")
+)
 
 
 class _Template(string.Template):
@@ -63,14 +65,17 @@ def run(given: argparse.Namespace) -> int:
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
         return _fail(f"{folder} cannot be written: {error.strerror}")
-    print(
-        f"{folder} is there: a plugin that works. Next:\n\n"
-        f"  cd {folder}\n"
-        f"  make test                              its tests; this installs it, too\n"
-        f"  modulehost local run -f module.yaml    a whole life, as the operator would have it\n"
-        f"  modulehost check {name:22}does it keep the contract?\n\n"
-        f"Then make {package}/manager.py yours; README.md says how."
-    )
+    print(f"{folder} is there: a plugin that works. Next:\n")
+    steps = {
+        f"cd {shlex.quote(str(folder))}": "",
+        "make test": "its tests; this installs it, too",
+        "modulehost local run -f module.yaml": "a whole life, as the operator would have it",
+        f"modulehost check {name}": "does it keep the contract?",
+    }
+    width = max(map(len, steps))
+    for command, words in steps.items():
+        print(f"  {command:{width}}  {words}".rstrip())
+    print(f"\nThen make {package}/manager.py yours; README.md says how.")
     return 0
 
 
@@ -81,7 +86,7 @@ def files(name: str, package: str) -> list[tuple[Path, str]]:
     for source in sorted(_SCAFFOLD.rglob(f"*{_SUFFIX}")):
         path = str(source.relative_to(_SCAFFOLD)).removesuffix(_SUFFIX)
         first, slash, rest = path.partition("/")
-        path = f"{package}{slash}{rest}" if first == _PACKAGE else path
+        path = f"{package}{slash}{rest}" if first == _PACKAGE else path.replace("dot-", ".")
         text = _Template(source.read_text(encoding="utf-8")).substitute(values)
         found.append((Path(path), text))
     return found
@@ -101,11 +106,20 @@ def _name_problem(name: str, package: str) -> str | None:
         return f"{package} is a word of Python's, so nothing of this name can be imported{cure}"
     if package in sys.stdlib_module_names:
         return f"{package} is a module of Python's own, which a package would hide{cure}"
-    if package in ("modulehost", "tests"):
-        return f"{package} is a name that is needed otherwise{cure}"
-    plugins = {plugin.package for plugin in discovery.find()}
+    if package in _TAKEN:
+        return f"{package} has a meaning of its own, here or in YAML{cure}"
+    from importlib.metadata import packages_distributions
+
+    from modulehost import discovery
+
+    ours = set()  # what an earlier plugin of this name has left installed
+    for plugin in discovery.find():
+        if plugin.package == name:
+            ours.add(name)
+        elif plugin.name == name:
+            return f"there is a plugin {name} already, of {plugin.package}{cure}"
     for owner in packages_distributions().get(package, ()):
-        if owner not in plugins:
+        if owner not in ours:
             return f"{package} is a package of {owner}, which is installed{cure}"
     return None
 

@@ -16,6 +16,7 @@ _COMMANDS = {
     "call": "call the host on this machine, as the operator would",
     "definition": "print the document that tells the operator of a plugin",
     "new": "make a plugin package to start from",
+    "check": "check whether a module server keeps the contract",
 }
 
 

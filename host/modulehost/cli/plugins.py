@@ -18,24 +18,11 @@ from modulehost.errors import PluginError, one_line
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument(
-        "--timeout",
-        type=_seconds,
-        default=30.0,
-        metavar="SECONDS",
-        help="how long a plugin may take to load (default: 30)",
-    )
+    probe.add_timeout(parser)
     parser.epilog = (
         "The exit status is 0 when the selected plugin, marked with *, can be used; else 1."
     )
     parser.set_defaults(run=run)
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise ValueError
-    return value
 
 
 def run(given: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from modulehost import discovery, linux
 from modulehost.errors import PluginError
 
 if TYPE_CHECKING:
+    import argparse
     import subprocess
 
 
@@ -26,6 +27,24 @@ class Report(msgspec.Struct):
 
     problem: str | None = None
     answer: dict[str, Any] = {}
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument for what is given to ``ask``."""
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long a plugin may take to load (default: 30)",
+    )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise ValueError
+    return value
 
 
 @contextmanager
