@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from e2e import containers, debian, packages
+from e2e import containers, debian, go_module, packages
 from e2e.containers import Container, Engine
 
 StartContainer = Callable[..., Container]
@@ -25,6 +25,8 @@ def left_out() -> dict[str, str]:
     if not CRD.exists():
         path = f"../{CRD.relative_to(containers.ROOT.parent)}"
         found["crd"] = f"No Module was validated: the operator's CRD is not in {path}."
+    if reason := go_module.why_not():
+        found["go_server"] = f"The document's Go server was not checked: {reason}."
     return found
 
 

@@ -80,11 +80,12 @@ def test_the_host_carries_its_licence(wheels: list[Path]) -> None:
 
 
 def test_entry_points_are_declared(wheel: zipfile.ZipFile, package: str) -> None:
-    """The host brings its command, each plugin a manager named like its folder."""
+    """The host brings its command and a plugin for pytest, the others a manager of their name."""
     entries = configparser.ConfigParser()
     entries.read_string(read(wheel, "entry_points.txt"))
     if package == "modulehost":
         assert entries["console_scripts"]["modulehost"] == "modulehost.cli:main"
+        assert entries["pytest11"]["modulehost"] == "modulehost.testing.pytest_plugin"
         assert "modulehost.managers" not in entries
     else:
         [name] = entries["modulehost.managers"]

@@ -1,0 +1,297 @@
+"""The host without its processes: the runner's own code, called in this process.
+
+What a hook is given, what becomes of what it raises and leaves behind, and what the journal gives
+back are the host's code, not a copy of it. What needs a second process is not there: a hook that
+hangs or dies takes the caller with it, and what it prints is printed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from modulehost import discovery, metadata, supervisor
+from modulehost.context import Cancellation
+from modulehost.errors import HostError, RequestError
+from modulehost.journal import RESTORED, Journal
+from modulehost.logs import Blot, Log
+from modulehost.protocol import AnyRecord, Call, Channel, Checkpoint, Failure, Progress, Saved
+from modulehost.protocol import Operation as Name
+from modulehost.protocol import Record as Message
+from modulehost.runner import Operation, Runner
+from modulehost.settings import DEFAULT_DEADLINE, Settings
+from modulehost.testing.operator import SUCCESS, Operator, Outcome
+
+HUNG_UP: Final = "the client hung up"
+STOPPING: Final = "the host is stopping"
+
+
+class Lines(Log):
+    """A log that is kept, a dict a line."""
+
+    def __init__(self, lines: list[dict[str, Any]], level: str, blot: Blot | None) -> None:
+        super().__init__(-1, level, "json", blot)
+        self._lines = lines
+
+    def write(self, line: bytes) -> None:
+        """Keep the line."""
+        self._lines.append(json.loads(line))
+
+
+class _Front(Channel):
+    """Takes the runner's records as the front does; the answer is there at once."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.request_id = ""
+        self.progress: list[str] = []
+
+    def send(self, record: Message) -> None:
+        match record:
+            case Checkpoint(text):
+                self._journal.save(self.request_id, text)
+            case Progress(text=text):
+                self.progress.append(text)
+
+    def receive(self) -> AnyRecord:
+        return Saved()
+
+
+class CountedCancellation(Cancellation):
+    """Set by the hook itself: at its nth look."""
+
+    def __init__(self, at: int | None, why: str) -> None:
+        super().__init__()
+        self._why = why
+        self.looks = 0
+        self.set_at = math.inf
+        self._at = at
+
+    def set(self, reason: str) -> None:
+        if not super().is_set():
+            self.set_at = time.monotonic()
+        super().set(reason)
+
+    def is_set(self) -> bool:
+        self._look()
+        return super().is_set()
+
+    def wait(self, seconds: float) -> bool:
+        self._look()
+        return super().wait(seconds)
+
+    def _look(self) -> None:
+        self.looks += 1
+        if self._at is not None and self.looks >= self._at:
+            self.set(self._why)
+
+
+class _InProcess(Runner):
+    """The runner, with a plugin that is loaded here, and nobody to tell but a journal."""
+
+    def __init__(
+        self, plugin: discovery.Plugin, settings: Settings, front: _Front, log: list[dict[str, Any]]
+    ) -> None:
+        super().__init__(front, front, -1)
+        self.settings = settings
+        self._log = Lines(log, settings.log_level, self._blot)
+        self._plugin = plugin
+        self.cancel_at: int | None = None
+        self.hang_up_after: float | None = None
+        self.cancellation: CountedCancellation | None = None
+
+    def answer(self, call: Call) -> Any:
+        """Run an operation."""
+        return self._run(call)
+
+    def ask(self) -> tuple[bool, str]:
+        """Run the health hook."""
+        return self._ask_plugin() if self._plugin.has_health else (True, "")
+
+    def _dispatch(self, operation: Operation) -> Failure | None:
+        operation.cancellation.close()
+        # nobody repeats an uninstall: the host lets it go on when its client has gone
+        goes_on = operation.call.operation == "uninstall"
+        why = STOPPING if goes_on else HUNG_UP
+        cancellation = self.cancellation = CountedCancellation(self.cancel_at, why)
+        operation.cancellation = operation.context._cancellation = cancellation
+        hang_up = None if goes_on else self.hang_up_after
+        causes = {supervisor.DEADLINE: operation.call.deadline, HUNG_UP: hang_up}
+        timers = [
+            threading.Timer(seconds, cancellation.set, (cause,))
+            for cause, seconds in causes.items()
+            if seconds is not None
+        ]
+        for timer in timers:
+            timer.daemon = True
+            timer.start()
+        try:
+            return super()._dispatch(operation)
+        finally:
+            for timer in timers:
+                timer.cancel()
+
+
+class LocalHost:
+    """What the operator calls: from the body of a request to the status and body of the answer."""
+
+    def __init__(self, found: discovery.Found, folder: Path) -> None:
+        """Loads the plugin; raises PluginError, or SettingError for a bad variable."""
+        self.config_dir = folder / "config"
+        self.config_dir.mkdir(parents=True, exist_ok=True)
+        self.logs: list[dict[str, Any]] = []
+        self._found = found
+        self._settings = Settings.from_env(
+            {
+                **os.environ,
+                "MODULE_CONFIG_DIR": str(self.config_dir),
+                "MODULE_STATE_DIR": str(folder / "state"),
+            }
+        )
+        self._journal = Journal(self._settings.state_dir)
+        self._front = _Front(self._journal)
+        self._calls = 0
+        self._cancellation: CountedCancellation | None = None
+        self._runner = self._start()
+
+    def _start(self) -> _InProcess:
+        plugin = discovery.load(self._found)
+        return _InProcess(plugin, self._settings, self._front, self.logs)
+
+    @property
+    def looks(self) -> int:
+        """How often the last hook has looked whether it was cancelled."""
+        return self._cancellation.looks if self._cancellation else 0
+
+    @property
+    def grace(self) -> float:
+        """Seconds that a cancelled hook has to stop."""
+        return self._settings.grace
+
+    @property
+    def now_cancelled_at(self) -> float:
+        """When the hook that runs was cancelled; infinite if it was not."""
+        return self._runner.cancellation.set_at if self._runner.cancellation else math.inf
+
+    @property
+    def cancelled_at(self) -> float:
+        """When the last hook was cancelled, on the monotonic clock; infinite if it was not."""
+        return self._cancellation.set_at if self._cancellation else math.inf
+
+    @property
+    def progress(self) -> list[str]:
+        """What the hooks have said of how far they are."""
+        return self._front.progress
+
+    def delivered(self) -> None:
+        """The answer has arrived."""
+        self._journal.delivered()
+
+    def health(self) -> tuple[bool, str]:
+        """What ``GET /health`` would say."""
+        healthy, message = self._runner.ask()
+        return healthy, message or "Service is running"
+
+    def call(
+        self,
+        operation: Name,
+        body: bytes,
+        *,
+        hang_up_after: float | None = None,
+        cancel_at: int | None = None,
+    ) -> tuple[int, bytes, bool]:
+        """Run an operation: status and body of the answer, and whether its client is there."""
+        runner = self._runner
+        runner.hang_up_after, runner.cancel_at, runner.cancellation = hang_up_after, cancel_at, None
+        begun = time.monotonic()
+        try:
+            status, answer = self._run(runner, operation, body)
+        except HostError as error:
+            return 400, f"{error}\n".encode(), True
+        finally:
+            self._cancellation = runner.cancellation
+        cancelled = self._cancellation.reason if self._cancellation else ""
+        if cancelled and runner is self._runner:
+            self._runner = self._start()
+        is_late = hang_up_after is not None and time.monotonic() - begun > hang_up_after
+        return status, answer, cancelled != HUNG_UP and not is_late
+
+    def _run(self, runner: _InProcess, operation: Name, body: bytes) -> tuple[int, bytes]:
+        if len(body) > self._settings.max_body:
+            raise RequestError(
+                f"the body is larger than the {self._settings.max_body} bytes of MODULE_MAX_BODY"
+            )
+        sent = metadata.decode(body)
+        self._calls += 1
+        self._front.request_id = f"test-{self._calls}"
+        deadlines = runner._plugin.deadlines
+        deadline = self._settings.deadline or deadlines.get(operation, DEFAULT_DEADLINE)
+        given = self._journal.begin(operation, self._front.request_id, sent)
+        if given.origin == RESTORED:
+            self.logs.append({"level": "warning", "event": f"metadata {given.origin}"})
+        done = runner.answer(Call(operation, self._front.request_id, given.metadata, deadline))
+        failure = done.failure
+        if failure is not None and failure.kind == "config":
+            self._journal.revert()
+            if operation == "uninstall" and not sent and not self._journal.entered:
+                self.logs.append(
+                    {"level": "warning", "event": "uninstall with nothing to clean up"}
+                )
+                self._journal.clear()
+                return SUCCESS[operation], b""
+            return 400, f"{failure.reason}\n".encode()
+        if failure is not None and failure.kind == "metadata" and operation == "uninstall":
+            failure = None
+        self._journal.finish(done.metadata, plain=done.plain, succeeded=failure is None)
+        if failure is not None:
+            self._runner = self._start()  # as the host does: no poisoned state
+            cancelled = runner.cancellation and runner.cancellation.reason
+            reason = failure.reason
+            if failure.kind == "cancelled" and cancelled:
+                reason = supervisor._cancelled(operation, cancelled, deadline)
+            return 400, f"{reason}\n".encode()
+        if operation == "uninstall":
+            self._journal.clear()
+            return SUCCESS[operation], b""
+        return SUCCESS[operation], (done.metadata or b"{}") + b"\n"
+
+
+class LocalOperator(Operator):
+    """The stand-in for the operator, with a host in this process."""
+
+    def __init__(self, host: LocalHost) -> None:
+        super().__init__()
+        self._local = host
+
+    def call(
+        self,
+        operation: Name,
+        *,
+        loses_answer: bool = False,
+        cannot_store: bool = False,
+        hangs_up_after: float | None = None,
+        cancel_at: int | None = None,
+    ) -> Outcome:
+        """Call the module as ``Operator.call`` does.
+
+        ``cancel_at``: the operator ends while the hook looks for the nth time whether it should
+        stop, with ``ctx.wait``, ``ctx.raise_if_cancelled``, ``ctx.cancelled`` or ``ctx.run``; for
+        uninstall, which goes on then, it is the host that ends.
+        """
+        status, body, is_there = self._local.call(
+            operation,
+            self.annotation.encode(),
+            hang_up_after=hangs_up_after,
+            cancel_at=cancel_at,
+        )
+        if loses_answer or not is_there:
+            return self._failed(None, "", "the operator was restarted")
+        outcome = self._take(operation, status, body, cannot_store=cannot_store)
+        if status == SUCCESS[operation]:
+            self._local.delivered()
+        return outcome
