@@ -14,7 +14,7 @@ BUILD = $(or $(ENGINE),$(error podman or docker is needed)) build \
 	$(if $(filter podman,$(ENGINE)),--format docker) --build-arg 'PLUGIN=$(PLUGIN)' \
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_ARGS)
 
-.PHONY: help venv run test lint format image sbom e2e bench clean
+.PHONY: help venv run test lint format image sbom e2e bench soak clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -62,6 +62,9 @@ $(VENV)/.e2e: $(VENV)/.made
 
 bench: venv ## Measure beside a bare Flask application
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+soak: venv ## 20,000 operations with faults against one host (ARGS='--operations N'); build/soak.txt
+	PYTHONPATH=tests $(BIN)/python -m soak.run $(ARGS)
 
 clean: ## Remove all that was made
 	rm -rf $(VENV) build dist

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -40,8 +41,13 @@ SETTINGS_PROBLEM: Final = "MODULEHOST_SETTINGS_PROBLEM"
 REQUEST_READ: Final = "modulehost.request_read"
 """Key in the WSGI environ of a function to be called once the body has been read."""
 
+_STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
 PATIENCE: Final = 30.0
 """Seconds for a client to send a request's head, its body, and to take the answer."""
+
+LINGER: Final = 2.0
+"""Seconds for a client to close its side, once it was told that the connection ends."""
 
 DEFER_ACCEPT: Final = 30
 """Seconds for which the kernel keeps a connection that has sent nothing to itself."""
@@ -56,6 +62,7 @@ def when_ready(server: Arbiter) -> None:
 def on_starting(server: Arbiter) -> None:
     """The arbiter begins: refuse what the host cannot keep its promises with."""
     linux.become_subreaper()
+    os.register_at_fork(after_in_parent=_unblock_stops)
     problems = []
     if server.cfg.workers != workers:
         problems.append(f"--workers {server.cfg.workers}: a module has one worker")
@@ -69,6 +76,10 @@ def on_starting(server: Arbiter) -> None:
         os.environ[SETTINGS_PROBLEM] = text
 
 
+def _unblock_stops() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+
+
 def nworkers_changed(server: Arbiter, new: int, old: int | None) -> None:
     """Somebody sent SIGTTIN: there is one worker all the same."""
     if old is not None and new != workers:
@@ -77,8 +88,13 @@ def nworkers_changed(server: Arbiter, new: int, old: int | None) -> None:
 
 
 def pre_fork(server: Arbiter, worker: ThreadWorker) -> None:
-    """Before a worker is forked: no collection shall touch, and so copy, what both share."""
+    """Before a worker is forked.
+
+    No collection shall touch, and so copy, what both share; and a signal to stop that comes before
+    the worker has handlers of its own shall wait for them: those of the arbiter would swallow it.
+    """
     del server, worker
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
     gc.freeze()
     gc.enable()
 
@@ -123,33 +139,45 @@ class _Handler(logging.Handler):
 
 
 class Watch:
-    """Bounds how long clients may take: sockets past their time are shut down."""
+    """Bounds how long clients may take, and how many may: a thread waits for each.
 
-    def __init__(self) -> None:
-        self._sockets: dict[socket.socket, tuple[float, int]] = {}
+    Sockets past their time are shut down; when there are too many the one that is waited for
+    longest is, too. The thread then goes on.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._sockets: dict[socket.socket, tuple[float, int]] = {}  # in the order of their time
         self._lock = threading.Lock()
 
-    def start(self, sock: socket.socket, how: int) -> None:
-        """Shut the socket down that way unless the next step has come in time."""
+    def start(self, sock: socket.socket, how: int, *, new: bool = False) -> None:
+        """Shut the socket down that way unless the next step has come in time.
+
+        Only a new one makes another give way: that one's own last steps must not.
+        """
         with self._lock:
+            self._sockets.pop(sock, None)
             self._sockets[sock] = time.monotonic() + PATIENCE, how
+            if new and len(self._sockets) > self._most:
+                self._shut_down(next(iter(self._sockets)))
 
     def stop(self, sock: socket.socket) -> None:
-        """The client has done its part."""
+        """The client has done its part. To be called before the socket is closed."""
         with self._lock:
             self._sockets.pop(sock, None)
 
     def enforce(self, now: float) -> None:
-        """Shut down what is late; the thread that waits for it goes on."""
+        """Shut down what is late."""
         with self._lock:
-            late = {s: how for s, (ends, how) in self._sockets.items() if ends < now}
-            for sock in late:
-                del self._sockets[sock]
-        for sock, how in late.items():
-            try:
-                sock.shutdown(how)
-            except OSError:
-                pass  # closed meanwhile
+            for sock in [s for s, (ends, _) in self._sockets.items() if ends < now]:
+                self._shut_down(sock)
+
+    def _shut_down(self, sock: socket.socket) -> None:
+        _, how = self._sockets.pop(sock)
+        try:
+            sock.shutdown(how)
+        except OSError:
+            pass  # the client was quicker
 
 
 class Worker(ThreadWorker):
@@ -157,7 +185,7 @@ class Worker(ThreadWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._watch = Watch()
+        self._watch = Watch(max(1, self.cfg.threads * 3 // 4))
         self._supervisor: Supervisor | None = None
         self._busy_at = time.monotonic()
         self._idle = 0.0
@@ -180,6 +208,7 @@ class Worker(ThreadWorker):
             environ[REQUEST_READ] = partial(self._watch.stop, sock)
             answer = app(environ, start_response)
             self._watch.start(sock, socket.SHUT_RDWR)
+            _cork(sock, True)
             return answer
 
         self.wsgi = watched
@@ -194,6 +223,11 @@ class Worker(ThreadWorker):
             if self._supervisor:
                 self._supervisor.close()
 
+    def init_signals(self) -> None:
+        """Take the signals; one may have come since the fork."""
+        super().init_signals()
+        _unblock_stops()
+
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: the operation that runs has its time to finish, all others are refused."""
         if self.alive and self._supervisor:
@@ -207,9 +241,24 @@ class Worker(ThreadWorker):
         super().handle_quit(sig, frame)
 
     def accept(self, listener: Any) -> None:
-        """Take a connection."""
+        """Take a connection. When there is no room for one more the longest idle one goes."""
         self._busy_at = time.monotonic()
-        super().accept(listener)
+        try:
+            super().accept(listener)
+        except OSError as error:  # no descriptors: would end the worker
+            self.log.warning("a connection could not be taken: %s", error.strerror)
+            time.sleep(0.05)
+            self._make_room()
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        if self.pending_conns:
+            self.pending_conns[0].timeout = 0
+            super().murder_pending()
+        elif self.keepalived_conns:
+            self.keepalived_conns[0].timeout = 0
+            self.murder_keepalived()
 
     def finish_request(self, conn: TConn, fs: Any) -> None:
         """A request was served."""
@@ -218,16 +267,20 @@ class Worker(ThreadWorker):
 
     def handle(self, conn: TConn) -> Any:
         """Serve a request, in a thread of the pool."""
-        self._watch.start(conn.sock, socket.SHUT_RD)
+        self._watch.start(conn.sock, socket.SHUT_RD, new=True)
         try:
             keep = super().handle(conn)
         except BaseException:  # SystemExit would end the worker
             self.log.exception("a request failed")
             keep = False
+        _cork(conn.sock, False)
+        if keep is False:
+            # gunicorn would linger on the main thread
+            self._watch.start(conn.sock, socket.SHUT_RD)
+            _linger(conn.sock)
         self._watch.stop(conn.sock)
         if keep is False:
-            # lingers for up to 2 s: here, and not on the main thread
-            conn.close(graceful=True)
+            conn.close()
             conn.close = _already_closed
         return keep
 
@@ -265,7 +318,8 @@ class Worker(ThreadWorker):
         """The last step of each turn of the main loop."""
         super().murder_pending()
         now = time.monotonic()
-        self._watch.enforce(now)
+        # who is slow does not hold up the end
+        self._watch.enforce(now if self.alive else now + max(0.0, PATIENCE - LINGER))
         if self._idle and self.alive and now >= self._busy_at + self._idle:
             self._fall_asleep()
 
@@ -280,6 +334,26 @@ class Worker(ThreadWorker):
 def what_is_wrong(error: Exception) -> str:
     """gunicorn's words for a bad request, without what it quotes: that may be of the metadata."""
     return one_line(str(error).partition(": ")[0], 200) or type(error).__name__
+
+
+def _cork(sock: socket.socket, on: bool) -> None:
+    """Send head and body of an answer together: gunicorn writes them one by one, which costs."""
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
+    except OSError:
+        pass  # closed, or no TCP
+
+
+def _linger(sock: socket.socket) -> None:
+    """Wait for the client to close: closed with data unread, the answer's end would be lost."""
+    ends = time.monotonic() + LINGER
+    try:
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(LINGER)
+        while sock.recv(4096) and time.monotonic() < ends:
+            pass
+    except OSError:
+        pass  # the client has gone
 
 
 def _already_closed(graceful: bool = False) -> None:
@@ -382,8 +456,12 @@ def run(listener: int) -> NoReturn:
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8080}"
 workers = 1
 worker_class = Worker
-threads = 400  # they mostly wait, and are made when they are needed
-worker_connections = 10_000
+_descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+if _descriptors == resource.RLIM_INFINITY:
+    _descriptors = 20_000
+threads = max(4, min(400, _descriptors // 4))  # they mostly wait, and are made when needed
+# a thread may take a second descriptor, and the host needs some
+worker_connections = max(2 * threads, min(10_000, _descriptors - threads - 100))
 keepalive = 120  # s; Go's client keeps idle connections for 90
 timeout = 0  # a heartbeat of the worker's main thread, not a bound on requests
 graceful_timeout = 25  # s; the supervisor needs 20 at most, Kubernetes kills after 30

@@ -82,6 +82,7 @@ class Keeper:
             if self._stopping():
                 break
             if status == 0:
+                self._failures = 0
                 log("info", "asleep")
                 self._wait_for_connection()
                 log("info", "awake")

@@ -189,7 +189,24 @@ def test_a_waiting_call_outlives_the_plugin_s_process(start_host: StartHost) -> 
     install = calling(host, "install", {})
     is_running(host)
     waiting = calling(host, "resume", {"resumes": True})
-    tell(host, "go")
     os.kill(host.runner, signal.SIGKILL)
     install.result()
     assert waiting.result().json == {"resumes": True, "resume": 1}
+
+
+def test_two_fronts_never_run_two_operations(start_host: StartHost) -> None:
+    """SIGHUP replaces the front: the old one may finish, the new one waits and has its journal."""
+    host = start_host("waits")
+    install = calling(host, "install", {})
+    is_running(host)
+    front = host.front
+    os.kill(host.arbiter, signal.SIGHUP)
+    host.wait_for("plugin loaded", 2)
+    resume = calling(host, "resume", {})
+    wait_until(lambda: "resume running" in prompt_health(host).json["message"], "resume waits")
+    assert [operation for operation, _ in given(host)] == ["install"]
+    tell(host, "go")
+    assert install.result().json == {"install": 1}
+    assert resume.result().json == {"install": 1, "resume": 1}
+    assert [operation for operation, _ in given(host)] == ["install", "resume"]
+    gone(front)

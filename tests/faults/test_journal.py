@@ -271,6 +271,23 @@ def test_two_modules_that_the_cluster_mixes_up_do_not_meet(story: Tell) -> None:
     other.close()
 
 
+def test_only_a_host_in_the_cluster_names_a_module(start_host: StartHost) -> None:
+    """Suffix, port and case do not matter; an address, localhost or nothing always passes."""
+    host = start_host("good")
+    same = ("shop.prod.svc", "shop.prod.svc:8080", "shop.prod.svc.cluster.local", "SHOP.prod.svc")
+    others = ("blog.prod.svc", "shop.test.svc.cluster.local")
+    free = ("localhost", "127.0.0.1:8080", "[::1]", "shop", "shop.example.org", "svc", "")
+    assert host.request("GET", "/health", headers={"Host": others[0]}).status == 200
+    assert host.call("sleep", {}, Host="localhost").status == 200
+    for name in (*same, *free):
+        assert host.call("resume", {}, Host=name).status == 200, name
+    for name in others:
+        assert host.call("uninstall", {}, Host=name).status == 400
+        assert host.request("GET", "/health", headers={"Host": name}).status == 200
+    assert host.call("uninstall", {}, Host=same[0]).status == 204
+    assert host.call("install", {}, Host=others[0]).status == 201
+
+
 def test_an_operator_that_ends_in_the_middle_of_install_leaves_no_orphans(story: Tell) -> None:
     """The operation is cancelled as its client hangs up; what it left is what uninstall gets."""
     told = story("waits", WHEN_CANCELLED="tidy", MODULE_GRACE=60)

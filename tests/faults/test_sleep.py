@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import os
 import random
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +14,7 @@ from support.faults import (
     PROMPT,
     calling,
     given,
+    gone,
     is_running,
     prompt_health,
     tell,
@@ -195,6 +198,19 @@ def test_children_of_the_plugin_do_not_outlive_the_day(start_host: StartHost) ->
     asleep(host)
     wait_until(lambda: host.survivors() == [host.keeper], "only the keeper is left")
     assert given(host) == [("install", {})]
+
+
+def test_deaths_between_naps_are_no_failure_to_start(start_host: StartHost) -> None:
+    """Each time it had been awake but shortly; the next call is served at once all the same."""
+    host = start_host("good", MODULE_IDLE=0.2)
+    for _ in range(4):
+        assert host.call("resume", {}).status == 200
+        arbiter, front = host.arbiter, host.front
+        os.kill(arbiter, signal.SIGKILL)
+        gone(arbiter)
+        gone(front)
+        assert host.call("resume", {}).status == 200
+        asleep(host)
 
 
 @pytest.mark.parametrize("asked", ["/health", "/nothing"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import gc
 import os
 import struct
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
 
@@ -234,6 +236,26 @@ def test_what_was_sent_before_the_end_still_counts(channels: tuple[Channel, Chan
     assert other.available() == records
     with pytest.raises(ChannelClosedError, match="the other side has gone"):
         other.available()
+
+
+def test_the_end_keeps_nothing_alive(channels: tuple[Channel, Channel]) -> None:
+    """The error's frames hold the runner's process, and it the descriptors: gone with the error."""
+
+    class Local:
+        """What the caller has at hand."""
+
+    def asks() -> weakref.ref[Local]:
+        local = Local()
+        with contextlib.suppress(ChannelClosedError):
+            channels[1].available()
+        return weakref.ref(local)
+
+    channels[0].close()
+    gc.disable()
+    try:
+        assert asks()() is None
+    finally:
+        gc.enable()
 
 
 def test_half_a_record_is_none(wire: tuple[Channel, _socket.socket]) -> None:
