@@ -103,6 +103,7 @@ def post_fork(server: Arbiter, worker: ThreadWorker) -> None:
     """In the new worker: it must not outlive the arbiter."""
     del worker
     gc.disable()
+    linux.use_one_heap()
     linux.die_with_parent(server.pid)
 
 

@@ -10,17 +10,34 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_M_ARENA_MAX = -8
 SIGKILL = 9  # the module signal would bring enum with it
 SIGTERM = 15
 
 
-def _prctl(option: int, value: int) -> None:
+def _call(function: str, *arguments: int) -> int:
     # ctypes itself would cost the keeper a megabyte; this is the part of it that is needed.
     import _ctypes
 
-    function = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
-    if _ctypes.call_function(function, (option, value, 0, 0, 0)):
+    address = _ctypes.dlsym(_ctypes.dlopen(None, 0), function)  # type: ignore[arg-type]
+    result: int = _ctypes.call_function(address, arguments)
+    return result
+
+
+def _prctl(option: int, value: int) -> None:
+    if _call("prctl", option, value, 0, 0, 0):
         raise OSError(f"prctl({option}) was refused")
+
+
+def use_one_heap() -> None:
+    """Have all threads to come allocate from one heap: each of their own keeps what it once needed.
+
+    They take turns for the interpreter's lock, so they would not wait for each other's heap.
+    """
+    try:
+        _call("mallopt", _M_ARENA_MAX, 1)
+    except OSError:
+        pass  # not glibc, and no heap a thread
 
 
 def become_subreaper() -> None:

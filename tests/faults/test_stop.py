@@ -57,22 +57,22 @@ def again(host: Host) -> None:
 @both_signals
 def test_from_the_first_moment(tmp_path: Path, number: int) -> None:
     """While keeper, arbiter, front and runner start one after the other."""
-    for step in range(5):
+    for step in range(4):
         host = Host(tmp_path / f"{step}", "good")
         with host:
-            time.sleep(step * 0.07)
+            time.sleep(step * 0.08)
             stop(host, number)
 
 
 @both_signals
 def test_from_the_first_moment_with_a_call_under_way(tmp_path: Path, number: int) -> None:
     """Whoever has connected is answered: with the result, or with the reason."""
-    for step in range(5):
+    for step in range(4):
         host = Host(tmp_path / f"{step}", "good")
         with host:
             install = calling(host, "install", {})
             wait_until(lambda: connected(host), "the client is connected")  # noqa: B023
-            time.sleep(step * 0.07)
+            time.sleep(step * 0.08)
             stop(host, number)
             reply = install.result()
             assert (reply.status, reply.text) in (
