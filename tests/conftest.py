@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from support.host import Host, StartHost
 
+pytest.register_assert_rewrite("support.faults", "support.wire")
+
 
 @pytest.fixture
 def start_host(tmp_path: Path) -> Iterator[StartHost]:
