@@ -14,7 +14,7 @@ BUILD = $(or $(ENGINE),$(error podman or docker is needed)) build \
 	$(if $(filter podman,$(ENGINE)),--format docker) --build-arg 'PLUGIN=$(PLUGIN)' \
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_ARGS)
 
-.PHONY: help venv run test lint format image sbom e2e bench soak clean
+.PHONY: help venv run test slow lint format image sbom e2e bench soak clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,8 +34,11 @@ run: venv ## Serve the example plugin on port 8080 (PORT=... for another)
 	MODULE_STATE_DIR=$${MODULE_STATE_DIR:-build/run/state} EXAMPLE_DIR=$${EXAMPLE_DIR:-build/run/example} \
 	exec $(BIN)/modulehost serve
 
-test: venv ## Test all that needs no root, cluster or container
-	$(BIN)/pytest --numprocesses 4 --ignore tests/e2e $(ARGS)
+test: venv ## Test what needs no root, cluster or container
+	$(BIN)/pytest --numprocesses 4 --ignore tests/e2e -m 'not slow' $(ARGS)
+
+slow: venv ## Test what takes longer: crowds of clients, random stories, generated plugins
+	$(BIN)/pytest --numprocesses 4 --ignore tests/e2e -m slow $(ARGS)
 
 lint: venv ## Check form, types and layers
 	$(BIN)/ruff check .

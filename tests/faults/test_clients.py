@@ -17,6 +17,9 @@ from support.wire import Wire, assert_failure, chunk, chunked, head, operations,
 
 from modulehost import gunicorn
 
+pytestmark = pytest.mark.slow
+
+
 IMPATIENT = (
     "-c",
     "import modulehost.gunicorn as g; g.PATIENCE = 2.0\n"

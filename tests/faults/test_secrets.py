@@ -17,6 +17,8 @@ from support.wire import Wire, chunk, chunked, head, post
 
 from modulehost.config import KUBECONFIG
 
+pytestmark = pytest.mark.slow
+
 
 class Planted:
     """A host that knows a marker made for this test, and what it has told to its clients."""

@@ -21,6 +21,9 @@ from modulehost.protocol import OPERATIONS, Operation
 from modulehost.serve import STEADY
 from modulehost.testing import Operator, go_json, read_go_json
 
+pytestmark = pytest.mark.slow
+
+
 numbers = st.one_of(
     st.integers(-(2**53), 2**53),
     st.floats(allow_nan=False, allow_infinity=False, width=64),

@@ -20,6 +20,9 @@ from support.processes import command, wait_until, with_variable
 from modulehost.discovery import Found
 from modulehost.testing.checks import CHECKS, Checks
 
+pytestmark = pytest.mark.slow
+
+
 SHELL = Path(__file__).parents[2] / "plugins" / "command" / "examples" / "shell"
 
 

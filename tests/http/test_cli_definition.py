@@ -11,6 +11,9 @@ import yaml
 from support import site
 from support.cli import add, run
 
+pytestmark = pytest.mark.slow
+
+
 HOOKS = """
     @hookimpl
     def install(self): ...

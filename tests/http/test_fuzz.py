@@ -12,6 +12,9 @@ from support.host import Host, Reply
 from support.properties import METADATA, same, tried
 from support.wire import Wire, assert_failure, chunk, chunked, exchange, head, post
 
+pytestmark = pytest.mark.slow
+
+
 NAMES = ["health", "install", "uninstall", "sleep", "resume"]
 FINE = {100, 200, 201, 204, 400, 404, 405}
 """What may be answered to anything while the plugin is well."""

@@ -13,6 +13,9 @@ from support import site
 from support.cli import run
 from support.venv import ROOT, Environment, Once, clean_environ
 
+pytestmark = pytest.mark.slow
+
+
 FILES = {
     ".gitignore",
     "Dockerfile",

@@ -14,6 +14,9 @@ from support.interpreter import modules_after
 from modulehost.cli.new import files
 from modulehost.testing.checks import CHECKS
 
+pytestmark = pytest.mark.slow
+
+
 pytest_plugins = ["pytester"]
 
 
