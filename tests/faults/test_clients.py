@@ -222,9 +222,10 @@ def test_pipelined_requests_are_answered_in_order(start_host: StartHost) -> None
         assert wire.answer().json == {"a": 1, "install": 1}
         assert wire.answer("GET").json["healthy"] is True
         assert wire.answer().json == {"b": 2, "sleep": 1}
-        assert (wire.answer().status, operations(host)) == (204, 3)
+        assert wire.answer().status == 204
         assert_failure(wire.answer(), "JSON")
         assert wire.answer().json == {"d": 4, "resume": 1}
+    assert operations(host) == 4
 
 
 @pytest.mark.parametrize("garbage", [NONSENSE, b"\x00" * 100 + b"\r\n\r\n", b"{}{}{}\r\n\r\n"])
