@@ -35,10 +35,10 @@ run: venv ## Serve the example plugin on port 8080 (PORT=... for another)
 	exec $(BIN)/modulehost serve
 
 test: venv ## Test what needs no root, cluster or container
-	$(BIN)/pytest --numprocesses 4 --ignore tests/e2e -m 'not slow' $(ARGS)
+	$(BIN)/pytest --numprocesses 4 --dist worksteal --ignore tests/e2e -m 'not slow' $(ARGS)
 
 slow: venv ## Test what takes longer: crowds of clients, random stories, generated plugins
-	$(BIN)/pytest --numprocesses 4 --ignore tests/e2e -m slow $(ARGS)
+	$(BIN)/pytest --numprocesses 4 --dist worksteal --ignore tests/e2e -m slow $(ARGS)
 
 lint: venv ## Check form, types and layers
 	$(BIN)/ruff check .
