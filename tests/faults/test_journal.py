@@ -46,6 +46,8 @@ class Story:
             front = self.host.front
             os.kill(front, signal.SIGKILL)
             gone(front)
+            # a runner that was being started holds the front's sockets until it has executed
+            self.operator.close()
 
     def goes_wrong(self, what: str) -> None:
         """Have the plugin go wrong, once."""

@@ -152,6 +152,8 @@ class Life(RuleBasedStateMachine):
         gone(pid)
         if victim == "arbiter":
             gone(front)
+        # a runner that was being started holds the front's sockets until it has executed
+        self.operator.close()
 
     def hang_up(self, operation: Operation) -> None:
         """Call, and hang up when the plugin waits."""
