@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from modulehost import discovery
 from modulehost.cli import probe
+from modulehost.cli.arguments import pair
 from modulehost.cli.report import Report, to_json, to_junit
 from modulehost.errors import PluginError
 from modulehost.testing.wire import Server, WireError
@@ -66,9 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _pair(text: str) -> tuple[str, Any]:
-    key, sign, value = text.partition("=")
-    if not key or not sign:
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    key, value = pair(text)
     try:
         return key, json.loads(value)
     except ValueError:

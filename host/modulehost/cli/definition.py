@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from modulehost import discovery
 from modulehost.cli import probe
+from modulehost.cli.arguments import pair
 from modulehost.errors import PluginError
 
 
@@ -34,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         default=[],
-        type=_pair,
+        type=pair,
         help="values for the Module's spec.config",
     )
     probe.add_timeout(parser)
@@ -43,13 +44,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "status is 0 all the same, 1 when the plugin cannot be used."
     )
     parser.set_defaults(run=run)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, sign, value = text.partition("=")
-    if not key or not sign:
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
-    return key, value
 
 
 def run(given: argparse.Namespace) -> int:
