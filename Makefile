@@ -14,7 +14,7 @@ BUILD = $(or $(ENGINE),$(error podman or docker is needed)) build \
 	$(if $(filter podman,$(ENGINE)),--format docker) --build-arg 'PLUGIN=$(PLUGIN)' \
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_ARGS)
 
-.PHONY: help venv run test slow lint format image sbom e2e bench soak clean
+.PHONY: help venv run test slow lint format docs image sbom e2e bench soak clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,13 @@ lint: venv ## Check form, types and layers
 format: venv ## Put the code in form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.docs ## Build the documentation into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
+
+$(VENV)/.docs: $(VENV)/.made
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
 
 image: ## Build the image; PLUGIN=example: with that plugin in it
 	$(BUILD) --tag $(IMAGE):$(VERSION) --tag $(IMAGE):latest .

@@ -15,10 +15,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from modulehost import metadata
 from modulehost.errors import HostError, RequestError
-from modulehost.gunicorn import REQUEST_READ, what_is_wrong
 from modulehost.logs import format_error
 from modulehost.protocol import OPERATIONS, Operation
 from modulehost.supervisor import Answer, Request, Supervisor
+from modulehost.worker import REQUEST_READ, what_is_wrong
 
 STATUS: Final[dict[Operation, int]] = {
     "install": 201,

@@ -20,10 +20,19 @@ from modulehost.protocol import (
     Health,
     Loaded,
     LoadFailed,
+    Operation,
     Progress,
     Snapshot,
 )
 from modulehost.turns import Turn, Turns
+
+RELOADED: Final = "the plugin is loaded again"
+
+STEADY: Final = 10.0
+"""Seconds for which a runner should live, once it has loaded the plugin."""
+
+EARLY_DEATHS: Final = 3
+"""Runners that nobody used and that did not live so long, until nobody starts another unasked."""
 
 HEALTH_LOOK: Final = 0.1
 """Seconds after which a question for the health looks whether an operation has begun."""
@@ -54,6 +63,8 @@ class Attendant(threading.Thread):
         self._wanted = threading.Event()
         self._question: Question | None = None
         self._asked = 0
+        self._reloads = False
+        self._early_deaths = 0
         self.stopping: str | None = None
         self.child: Child | None = None
         self.load_failure: str | None = None
@@ -69,6 +80,18 @@ class Attendant(threading.Thread):
         self._wanted.set()
         if (child := self.child) is not None:
             child.kill(why)
+
+    def reload(self) -> Operation | None:
+        """Load the plugin again: at once, or when the operation has ended that is returned."""
+        self._reloads = True
+        with self._changed:
+            child = self.child
+            if child is None or child.loaded is None:  # so nothing runs in it
+                self.want()
+                if child is not None:
+                    child.kill(RELOADED)
+                return None
+        return self._turns.between(lambda: child.kill(RELOADED))
 
     def ready(self, turn: Turn, patience: float) -> Child:
         """A runner that has loaded the plugin; raises a HostError with the reason.
@@ -130,6 +153,7 @@ class Attendant(threading.Thread):
                 question = self._question = Question(child, self._asked)
                 is_new = True
         if is_new:
+            child.is_used = True
             self.tell(child, AskHealth(question.number))
         with self._changed:
             while question.answer is None and not child.ended.is_set():
@@ -167,14 +191,26 @@ class Attendant(threading.Thread):
             child.bury()
             if child.failure is not None:
                 self._fail(child.failure)
-            elif child.loaded is None and self._goes_on():
+            elif child.loaded is None and not child.was_ended and self._goes_on():
                 self._fail(f"the plugin's process died while the plugin was loaded: {child.how}")
+            elif self._died_early_again(child) and self._goes_on():
+                self._fail(
+                    f"the plugin's process ends soon after the plugin was loaded: {child.how}"
+                )
             else:
                 self.want()
             self.child = None
             self._notify()
             for output in outputs:
                 output.join(1)
+
+    def _died_early_again(self, child: Child) -> bool:
+        """Whether the last runners have all ended by themselves, soon and with nothing to do."""
+        if child.was_ended or child.is_used or time.monotonic() - child.loaded_at > STEADY:
+            self._early_deaths = 0
+        else:
+            self._early_deaths += 1
+        return self._early_deaths >= EARLY_DEATHS
 
     def _goes_on(self) -> bool:
         return self.stopping is None
@@ -206,10 +242,12 @@ class Attendant(threading.Thread):
     def _take(self, child: Child, record: AnyRecord) -> None:
         match record:
             case Loaded():
-                child.loaded = record
+                with self._changed:
+                    child.loaded, child.loaded_at = record, time.monotonic()
+                again, self._reloads = self._reloads, False
                 self._log.event(
                     "info",
-                    "plugin loaded",
+                    "plugin reloaded" if again else "plugin loaded",
                     plugin=record.plugin,
                     package=record.package,
                     version=record.version,
@@ -221,10 +259,12 @@ class Attendant(threading.Thread):
                     question = self._question
                     if question is not None and question.number == record.number:
                         question.answer, self._question = record, None
-            case Snapshot(request_id, text):
-                self._journal.save(request_id, text, plain=False)
-            case Progress(text=text) if (turn := self._turns.running) is not None:
-                turn.progress = text
+            case Snapshot(turn_id, text):
+                self._journal.save(turn_id, text, plain=False)
+            case Progress(turn_id, text):
+                turn = self._turns.running
+                if turn is not None and turn.id == turn_id:
+                    turn.progress = text
         self._notify()
 
     def _fail(self, reason: str) -> None:

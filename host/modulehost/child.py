@@ -45,6 +45,8 @@ class Child:
         self.pidfd = os.pidfd_open(self.pid)
         self.stdout, self.stderr = self._process.stdout, self._process.stderr
         self.loaded: Loaded | None = None
+        self.loaded_at = 0.0
+        self.is_used = False
         self.failure: str | None = None
         self.ended = threading.Event()
         self.how = ""
@@ -67,6 +69,11 @@ class Child:
         return bool(poll.poll(milliseconds))
 
     @property
+    def was_ended(self) -> bool:
+        """Whether the host has ended it, for a reason of its own."""
+        return self._why not in (None, _BY_ITSELF, _CLOSED)
+
+    @property
     def died(self) -> bool:
         """Whether it has ended by itself."""
         return self.ended.is_set() and self._why == _BY_ITSELF
@@ -74,6 +81,8 @@ class Child:
     def kill(self, why: str) -> None:
         """End it, with its process group; ``bury`` does the rest. The first reason stays."""
         self._why = self._why or why
+        if self.ended.is_set():
+            return  # its id may be another's by now
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from modulehost.errors import Cancelled, ModuleError
-from modulehost.linux import SIGKILL, SIGTERM, describe_exit
+from modulehost.linux import LONGEST_POLL, SIGKILL, SIGTERM, describe_exit
 
 if TYPE_CHECKING:
     import subprocess
@@ -51,7 +51,7 @@ class Cancellation:
 
     def wait(self, seconds: float) -> bool:
         """Wait until it is cancelled or the time is over; whether it is."""
-        return self._event.wait(seconds)
+        return self._event.wait(min(seconds, threading.TIMEOUT_MAX))
 
     def close(self) -> None:
         """Give back the descriptor; what comes later is ignored."""
@@ -208,7 +208,7 @@ class Context(Generic[C]):
             if self.cancelled:
                 _signal_group(process.pid, SIGTERM)
                 poll.unregister(self._cancellation.fd)
-                poll.poll(self._host.grace / 2 * 1000)
+                poll.poll(min(self._host.grace / 2 * 1000, LONGEST_POLL))
             else:
                 process.wait()
         finally:

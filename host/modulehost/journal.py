@@ -107,8 +107,8 @@ class Journal:
                 self._record.module = None
                 self._write()
 
-    def begin(self, operation: Operation, request_id: str, body: Metadata) -> Given:
-        """Record what an operation was sent; returns what its hook gets."""
+    def begin(self, operation: Operation, turn: str, body: Metadata) -> Given:
+        """Record what an operation was sent; returns what its hook gets. ``turn`` is its id."""
         with self._lock:
             self._refresh()
             last, sent = self._record, canonical(body)
@@ -120,7 +120,7 @@ class Journal:
                 elif not repeated:
                     given = Given(outcome, RESTORED)
             self._before = last
-            self._running = request_id
+            self._running = turn
             self._record = Record(
                 module=last.module, entered=True, operation=operation, sent=msgspec.Raw(sent)
             )
@@ -129,13 +129,13 @@ class Journal:
             self._write()
             return given
 
-    def save(self, request_id: str, metadata: bytes, *, plain: bool = True) -> None:
+    def save(self, turn: str, metadata: bytes, *, plain: bool = True) -> None:
         """Keep what a running operation has made of the metadata so far; late copies are dropped.
 
         ``plain`` says that it is JSON, and not only what ``metadata.restore`` can read.
         """
         with self._lock:
-            if request_id != self._running:
+            if turn != self._running:
                 return
             self._record.keep(metadata, plain=plain)
             self._write()

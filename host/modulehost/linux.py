@@ -14,6 +14,9 @@ _M_ARENA_MAX = -8
 SIGKILL = 9  # the module signal would bring enum with it
 SIGTERM = 15
 
+LONGEST_POLL = 2**31 - 1
+"""Milliseconds, 24 days, that poll() takes at most: who has longer looks around in between."""
+
 
 def _call(function: str, *arguments: int) -> int:
     # ctypes itself would cost the keeper a megabyte; this is the part of it that is needed.

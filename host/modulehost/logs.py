@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from modulehost.errors import one_line
 from modulehost.late import import_with_late
 
 if TYPE_CHECKING:
+    from logging import LogRecord
+
     from structlog.typing import FilteringBoundLogger
 
 MAX_LINE: Final = 4096
 """Bytes of a line, newline included: pipe(7) keeps writes up to PIPE_BUF in one piece."""
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+_METHODS: Final = (*LEVELS, "exception", "fatal", "log", "msg", "warn")
+_RESERVED: Final = ("event", "method_name")
+_LONGEST_MESSAGE: Final = 2000  # characters of a record of the standard library
 
 Event = MutableMapping[str, Any]
 Blot = Callable[[str], str]
@@ -47,13 +54,12 @@ class Log:
             self._bound = structlog.wrap_logger(
                 _Output(self.write),
                 processors=[
-                    structlog.stdlib.PositionalArgumentsFormatter(),
                     structlog.processors.add_log_level,
-                    structlog.processors.StackInfoRenderer(),
+                    structlog.processors.StackInfoRenderer([__name__]),
                     structlog.processors.format_exc_info,
                     self.render,
                 ],
-                wrapper_class=structlog.make_filtering_bound_logger(self.level),
+                wrapper_class=_unfailing(structlog.make_filtering_bound_logger(self.level)),
                 cache_logger_on_first_use=True,
             )
         return self._bound
@@ -87,6 +93,39 @@ def format_error(error: BaseException) -> str:
     import traceback
 
     return "".join(traceback.format_exception(error)).rstrip()
+
+
+def words_of(record: LogRecord) -> dict[str, str]:
+    """What a record of the standard library says: ``event``, and what was wrong with the call."""
+    try:
+        return {"event": one_line(record.getMessage(), _LONGEST_MESSAGE)}
+    except Exception as error:  # noqa: BLE001 - of the plugin's arguments
+        args = record.args if isinstance(record.args, tuple) else (record.args,)
+        words = " ".join(map(_text, (record.msg, *args)))
+        return {"event": one_line(words, _LONGEST_MESSAGE), "wrong_log_call": _text(error)}
+
+
+def _unfailing(logger: type[FilteringBoundLogger]) -> type[FilteringBoundLogger]:
+    """structlog's class with methods that log what is wrong with their arguments."""
+    methods = {name: _unfailing_method(logger, name) for name in _METHODS}
+    return type(logger.__name__, (logger,), methods)
+
+
+def _unfailing_method(logger: type, name: str) -> Callable[..., None]:
+    method = getattr(logger, name)
+    plain = getattr(logger, name if name in LEVELS else "warning")
+
+    def log(self: object, /, *args: object, **values: object) -> None:
+        try:
+            method(self, *args, **values)
+            return
+        except Exception as error:  # noqa: BLE001 - of the plugin's arguments
+            problem = _text(error)
+        # not above: there exc_info would stand for this error, and not for the plugin's
+        said = {f"{key}_" if key in _RESERVED else key: values[key] for key in values}
+        plain(self, " ".join(map(_text, args)), **said, wrong_log_call=problem)
+
+    return log
 
 
 class _Output:

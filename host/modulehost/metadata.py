@@ -93,7 +93,9 @@ def _as_go_keeps(value: Metadata, levels: int = MAX_DEPTH) -> Metadata:
 
 def _sorted(value: dict[str, Any]) -> dict[str, Any]:
     keys = sorted(value)
-    return value if keys == list(value) else {key: value[key] for key in keys}
+    if keys == list(value):
+        return value
+    return dict(zip(keys, map(value.__getitem__, keys), strict=True))
 
 
 def _is_flat_text(value: dict[Any, Any]) -> bool:
@@ -166,18 +168,11 @@ def _checked(value: Any, path: Path, walk: _Walk) -> Any:
         if _is_flat_text(value):
             walk.above.discard(id(value))
             return _sorted(value)
-        for key in value:
-            if not isinstance(key, str):
-                what = f"the key {key!r}" if isinstance(key, int | float) else "a key"
-                raise MetadataError(
-                    f"{_path(path)}: {what} is of type {type(key).__name__}; JSON's are strings"
-                )
-        plain = {
-            key if type(key) is str else str.__str__(key): (
-                item if type(item) is str else _checked(item, (*path, key), walk)
-            )
-            for key, item in _sorted(value).items()
-        }
+        is_plain = {str}.issuperset(map(type, value))
+        plain = dict(_sorted(value if is_plain else _with_plain_keys(value, path)))
+        for key, item in plain.items():
+            if type(item) is not str:
+                plain[key] = _checked(item, (*path, key), walk)
         walk.above.discard(id(value))
         return plain
     if isinstance(value, list | tuple):
@@ -186,6 +181,17 @@ def _checked(value: Any, path: Path, walk: _Walk) -> Any:
         walk.above.discard(id(value))
         return items
     return _checked_scalar(value, path, walk)
+
+
+def _with_plain_keys(value: dict[Any, Any], path: Path) -> dict[str, Any]:
+    """The dict with keys of type str itself; raises MetadataError for one that is no text."""
+    for key in value:
+        if not isinstance(key, str):
+            what = f"the key {key!r}" if isinstance(key, int | float) else "a key"
+            raise MetadataError(
+                f"{_path(path)}: {what} is of type {type(key).__name__}; JSON's are strings"
+            )
+    return {str.__str__(key): item for key, item in value.items()}
 
 
 def _checked_scalar(value: Any, path: Path, walk: _Walk) -> Any:

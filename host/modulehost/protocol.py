@@ -30,8 +30,12 @@ class Record(msgspec.Struct, tag=True, array_like=True):
 
 
 class Call(Record):
-    """Run a hook. ``metadata`` is JSON text, ``deadline`` in seconds from now."""
+    """Run a hook. ``metadata`` is JSON text, ``deadline`` in seconds from now.
 
+    ``id`` is what all that is told of the operation names; ``request_id`` is for the log.
+    """
+
+    id: str
     operation: Operation
     request_id: str
     metadata: bytes
@@ -85,21 +89,21 @@ class LoadFailed(Record):
 class Snapshot(Record):
     """The metadata of the running operation has changed; text for ``metadata.restore``."""
 
-    request_id: str
+    id: str
     metadata: bytes
 
 
 class Progress(Record):
     """How far the running operation is, in the plugin's words."""
 
-    request_id: str
+    id: str
     text: str
 
 
 class Cancel(Record):
     """Ask the running operation to stop."""
 
-    request_id: str
+    id: str
     reason: str
 
 

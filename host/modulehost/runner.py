@@ -63,10 +63,17 @@ class Operation:
         self.call = call
         self.metadata = metadata.restore(call.metadata)
         self.cancellation = Cancellation()
-        self.context: Context[Any] = Context(
+        self.config = runner.read_config(self.metadata)
+        self._runner = runner
+        self._sent = call.metadata
+
+    def context(self) -> Context[Any]:
+        """What the hook is given. Kept here, it would make a cycle, which keeps the metadata."""
+        runner, call = self._runner, self.call
+        return Context(
             operation=call.operation,
             request_id=call.request_id,
-            config=runner.read_config(self.metadata),
+            config=self.config,
             kubeconfig=config.kubeconfig(runner.settings.config_dir),
             deadline=call.deadline,
             cancellation=self.cancellation,
@@ -77,7 +84,6 @@ class Operation:
                 grace=runner.settings.grace,
             ),
         )
-        self._sent = call.metadata
 
     def snapshot(self) -> Snapshot | None:
         """A copy of the metadata when it has changed; None when it has not, or is in motion."""
@@ -88,7 +94,7 @@ class Operation:
         if text == self._sent:
             return None
         self._sent = text
-        return Snapshot(self.call.request_id, text)
+        return Snapshot(self.call.id, text)
 
 
 class Runner:
@@ -102,6 +108,7 @@ class Runner:
         self._secrets: list[str] = []
         self._config: Any = None
         self._operation: Operation | None = None
+        self._checkpointing = threading.Lock()
         self._cancelled: Cancel | None = None
         self._questions: SimpleQueue[AskHealth] = SimpleQueue()
         self._plugin: discovery.Plugin
@@ -142,7 +149,8 @@ class Runner:
         self._operation = operation
         self._pass_on(operation)
         failure = self._dispatch(operation)
-        self._operation = None
+        with self._checkpointing:  # of a thread that the hook has left behind
+            self._operation = None
         operation.cancellation.close()
         try:
             left = metadata.encode(operation.metadata, self.settings.max_metadata)
@@ -155,7 +163,7 @@ class Runner:
         """Call the hook; whatever it raises is a failure."""
         name = operation.call.operation
         try:
-            result = self._plugin.call(name, ctx=operation.context, metadata=operation.metadata)
+            result = self._plugin.call(name, ctx=operation.context(), metadata=operation.metadata)
         except Cancelled as error:
             return Failure("cancelled", self._reason(error))
         except ModuleError as error:
@@ -215,14 +223,17 @@ class Runner:
             text = metadata.encode(operation.metadata, self.settings.max_metadata)
         except MetadataError as error:
             raise ModuleError(f"checkpoint: {error}") from None
-        self._calls.send(Checkpoint(text))
-        self._calls.receive()
+        with self._checkpointing:
+            if self._operation is not operation:
+                raise ModuleError(f"checkpoint: {operation.call.operation} has ended")
+            self._calls.send(Checkpoint(text))
+            self._calls.receive()
 
     def progress(self, operation: Operation, text: str) -> None:
         """Pass on how far the operation is."""
         line = one_line(self._blot(str(text)), 200)
         self._bind(operation).info("progress", progress=line)
-        self._control.send(Progress(operation.call.request_id, line))
+        self._control.send(Progress(operation.call.id, line))
 
     def _bind(self, operation: Operation) -> FilteringBoundLogger:
         return self.bind(operation.call.operation, operation.call.request_id)
@@ -263,7 +274,7 @@ class Runner:
 
     def _pass_on(self, operation: Operation | None) -> None:
         record = self._cancelled
-        if operation and record and operation.call.request_id == record.request_id:
+        if operation and record and operation.call.id == record.id:
             operation.cancellation.set(record.reason)
 
     def _answer_health(self) -> None:
@@ -319,12 +330,8 @@ class Runner:
                 error = record.exc_info and record.exc_info[1]
                 extra = {"exception": _trace(error)} if error else {}
                 level = record.levelname.lower()
-                log.event(
-                    level if level in logs.LEVELS else "info",
-                    one_line(record.getMessage(), 2000),
-                    logger=record.name,
-                    **extra,
-                )
+                level = level if level in logs.LEVELS else "info"
+                log.event(level, **logs.words_of(record), logger=record.name, **extra)
 
         logging.basicConfig(handlers=[Handler()], level=log.level)
 

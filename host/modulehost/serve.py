@@ -23,6 +23,7 @@ else:
     import _signal
 
 BACKLOG = 4096
+MAX_LINE = 4096  # bytes of a line of the log, as in logs.py
 DEFER_ACCEPT = 30  # s; until then the kernel keeps connections that have sent nothing to itself
 STOP_TIMEOUT = 27.0  # s; Kubernetes kills after 30
 LONGEST_PAUSE = 30.0  # s, between two tries to start gunicorn
@@ -241,7 +242,19 @@ def serve_reason(listener: int, reason: str) -> int:
 
 
 def log(level: str, event: str, **values: object) -> None:
-    """Write one event; the console's form on a terminal."""
+    """Write one event; what makes its line longer than others may be is cut."""
+    while len(line := _line(level, event, values)) > MAX_LINE:
+        longest = max(values, key=lambda name: len(str(values[name])))
+        text = str(values[longest])
+        values |= {longest: f"{text[: len(text) // 2]}…", "truncated": True}
+    try:
+        os.write(1, line)
+    except OSError:
+        pass  # nobody could be told
+
+
+def _line(level: str, event: str, values: dict[str, object]) -> bytes:
+    """The line of an event; in the console's form on a terminal."""
     style = os.environ.get("MODULE_LOG_FORMAT", "").lower()
     now = time.time()
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
@@ -249,20 +262,15 @@ def log(level: str, event: str, **values: object) -> None:
         pairs = " ".join(f"{key}={value}" for key, value in values.items() if value != "")
         line = f"{stamp[11:]} {level:7} {event} {pairs}"
     else:
-        values = {"timestamp": f"{stamp}.{int(now % 1 * 1000):03}Z", "level": level} | {
-            "event": event,
-            **values,
-        }
-        line = "{" + ",".join(f'"{k}":{_json(v)}' for k, v in values.items() if v != "") + "}"
-    try:
-        os.write(1, line.rstrip().encode("utf-8", "replace") + b"\n")
-    except OSError:
-        pass  # nobody could be told
+        first = {"timestamp": f"{stamp}.{int(now % 1 * 1000):03}Z", "level": level, "event": event}
+        pairs = ",".join(f'"{k}":{_json(v)}' for k, v in (first | values).items() if v != "")
+        line = f"{{{pairs}}}"
+    return line.rstrip().encode("utf-8", "replace") + b"\n"
 
 
 def _json(value: object) -> str:
     if isinstance(value, int):
-        return str(value)
+        return str(value).lower()  # True, too
     text = str(value)
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
@@ -307,8 +315,9 @@ def _port(name: str, text: str) -> int:
 
 def main(arguments: list[str]) -> int:
     """``modulehost serve``: exit status 0 after SIGTERM or SIGINT, 2 when it cannot listen."""
+    address = [word for word in arguments if word != "--reload"]
     try:
-        host, port = address_from(arguments, dict(os.environ))
+        host, port = address_from(address, dict(os.environ))
     except ValueError as error:
         sys.stderr.write(f"modulehost: {error}\n")
         return 2
@@ -318,4 +327,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"modulehost: cannot listen on port {port}: {error.strerror}\n")
         return 2
     os.environ["PORT"] = str(port)  # whatever it was, this is it
+    if address != arguments:
+        os.environ["MODULEHOST_RELOAD"] = "1"
+        os.environ["MODULE_IDLE"] = "0"  # asleep, nobody would see a change
     return keeper.run()

@@ -79,6 +79,10 @@ class Supervisor:
         """Whether nothing would be lost if this process ended now."""
         return self._turns.is_idle() and self._journal.problem is None
 
+    def reload(self) -> Operation | None:
+        """Load the plugin again: at once, or when the operation has ended that is returned."""
+        return self._attendant.reload()
+
     def call(self, request: Request) -> Answer:
         """Run an operation; the answer holds the turn until it is closed.
 
@@ -154,16 +158,16 @@ class Supervisor:
             deadline = self.settings.deadline or child.loaded.deadlines.get(
                 request.operation, DEFAULT_DEADLINE
             )
-            given = self._journal.begin(request.operation, request.request_id, request.body)
+            given = self._journal.begin(request.operation, turn.id, request.body)
             left = turn.started + deadline - time.monotonic()
             try:
-                child.calls.send(
-                    Call(request.operation, request.request_id, given.metadata, max(0.0, left))
-                )
+                about = (turn.id, request.operation, request.request_id)
+                child.calls.send(Call(*about, given.metadata, max(0.0, left)))
             except ChannelClosedError:  # it has died just now: the next one
-                child.kill("it did not take the call")
+                child.part()
                 self._journal.revert()
             else:
+                child.is_used = True
                 return child, given, deadline
 
     def _await_end(self, child: Child, request: Request, turn: Turn, deadline: float) -> End:
@@ -177,7 +181,7 @@ class Supervisor:
                 child.kill("its operation did not stop in time")
                 child.ended.wait()
                 try:
-                    done = self._take_calls(child, request)  # it may have ended just then
+                    done = self._take_calls(child, turn)  # it may have ended just then
                 except ChannelClosedError:
                     done = None
                 if done is not None:
@@ -189,25 +193,25 @@ class Supervisor:
                 turn.cancelled = turn.cancelled or "the client hung up"
             if turn.cancelled is not None and not told:
                 told = True
-                self._attendant.tell(child, Cancel(request.request_id, turn.cancelled))
+                self._attendant.tell(child, Cancel(turn.id, turn.cancelled))
             until = (kill_at if now >= cancel_at else cancel_at) - now
             ready = turn.wait(until, (child.calls.fileno(), child.pidfd))
             if child.calls.fileno() in ready:
                 try:
-                    if (done := self._take_calls(child, request)) is not None:
+                    if (done := self._take_calls(child, turn)) is not None:
                         return _judge(request.operation, turn, done, deadline)
                 except ChannelClosedError:
                     return self._death(child, request, turn)
             elif child.pidfd in ready:
                 return self._death(child, request, turn)
 
-    def _take_calls(self, child: Child, request: Request) -> Done | None:
+    def _take_calls(self, child: Child, turn: Turn) -> Done | None:
         """Take what has come of the operation; Done when it has ended."""
         for record in child.calls.available():
             if isinstance(record, Done):
                 return record
             if isinstance(record, Checkpoint):
-                self._journal.save(request.request_id, record.metadata)
+                self._journal.save(turn.id, record.metadata)
                 child.calls.send(Saved())
         return None
 

@@ -7,20 +7,26 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Final
 
 from modulehost.errors import BusyError, ClientGoneError
+from modulehost.linux import LONGEST_POLL
 from modulehost.protocol import Operation
 
 MAX_WAITING: Final = 4
 
-_LONGEST_POLL: Final = 2**31 - 1  # ms; who waits longer looks around in between
+_numbers = count(1)
 
 
 class Turn:
-    """One operation's place in the queue, and what its thread waits with."""
+    """One operation's place in the queue, and what its thread waits with.
+
+    ``id`` is no other's in this process: clients may give several calls the same request id.
+    """
 
     def __init__(self, operation: Operation, client: int | None) -> None:
+        self.id: Final = f"{next(_numbers)}"
         self.operation: Final = operation
         self.client_gone = False
         self.cancelled: str | None = None
@@ -60,7 +66,7 @@ class Turn:
             poll.register(descriptor, select.POLLIN)
         if self._client is not None and not self.client_gone:
             poll.register(self._client, select.POLLRDHUP)
-        timeout = None if seconds is None else min(max(0.0, seconds) * 1000, _LONGEST_POLL)
+        timeout = None if seconds is None else min(max(0.0, seconds) * 1000, LONGEST_POLL)
         ready = {descriptor for descriptor, _ in poll.poll(timeout)}
         if self._wake in ready:
             os.eventfd_read(self._wake)
@@ -81,6 +87,7 @@ class Turns:
     def __init__(self) -> None:
         self._lock = threading.Condition()  # notified when a turn is given back
         self._waiting: list[Turn] = []
+        self._between: list[Callable[[], None]] = []
         self._closed: str | None = None
         self.running: Turn | None = None
 
@@ -110,6 +117,8 @@ class Turns:
         with self._lock:
             if self.running is turn:
                 self.running = None
+                while self._between:
+                    self._between.pop()()
                 if self._waiting:
                     following = self._waiting.pop(0)
                     self._start(following)
@@ -138,6 +147,18 @@ class Turns:
         with self._lock:
             if self.is_idle():
                 action()
+
+    def between(self, action: Callable[[], None]) -> Operation | None:
+        """Do something while nothing runs: now, or before the next operation begins.
+
+        Returns the operation whose end is waited for.
+        """
+        with self._lock:
+            if self.running is not None:
+                self._between.append(action)
+                return self.running.operation
+            action()
+            return None
 
     def _enqueue(self, turn: Turn) -> None:
         with self._lock:

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Final
 
 from modulehost.errors import SettingError
-from modulehost.gunicorn import SETTINGS_PROBLEM, STARTED
+from modulehost.gunicorn import SETTINGS_PROBLEM
 from modulehost.late import SERVER_LATE, import_with_late
 from modulehost.logs import Log
 from modulehost.settings import Settings
 from modulehost.supervisor import Supervisor
+from modulehost.worker import STARTED
+
+RELOAD: Final = "MODULEHOST_RELOAD"
+"""Variable by which the keeper hands down that the plugin is watched."""
 
 
 def _supervisor() -> Supervisor:
@@ -31,6 +36,10 @@ def _supervisor() -> Supervisor:
 
 
 supervisor = _supervisor()
+if RELOAD in os.environ:
+    from modulehost.reload import Watcher
+
+    Watcher(supervisor).start()
 supervisor.start()
 
 import_with_late("flask", SERVER_LATE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +82,29 @@ def test_it_takes_the_module_of_any_schema(
         FOUND, pluggy.PluginManager("shop"), Schema(config), ("controller",), {}, has_health=True
     )
     assert refusals(to_yaml(make(plugin, Asked()).document), schema) == []
+
+
+@pytest.mark.parametrize("form", ["module", "custom"])
+@pytest.mark.parametrize(
+    ("plugin", "config"),
+    [("example", ["namespace=shop", "replicas=3"]), ("configured", ["appName=web", "replicas=2"])],
+)
+def test_the_document_lives_on_ones_own_machine(
+    tmp_path: Path, form: str, plugin: str, config: list[str]
+) -> None:
+    """Either format goes as it is printed through install, sleep, resume and uninstall."""
+    site.install(tmp_path / "site", "configured")
+    path = tmp_path / "site"
+    values = ["--config", *config]
+    given = values if form == "module" else []
+    printed = run("definition", plugin, "--format", form, *given, PYTHONPATH=path)
+    assert printed.returncode == 0, printed.stderr
+    (tmp_path / "module.yaml").write_text(printed.stdout)
+    command = [sys.executable, "-m", "modulehost", "local", "run", "-f", "module.yaml"]
+    command += ["--plugin", plugin, *(values if form == "custom" else [])]
+    environ = {**os.environ, "PYTHONPATH": str(path), "EXAMPLE_DIR": str(tmp_path / "example")}
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "lived its whole life" in result.stdout

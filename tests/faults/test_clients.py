@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import socket
 import struct
 import time
 from collections.abc import Iterator
 
 import pytest
+from support.crowds import clients, descriptors, impatient
 from support.faults import PROMPT
 from support.host import Host, StartHost
 from support.processes import wait_until
 from support.wire import Wire, assert_failure, chunk, chunked, head, operations, post
 
-from modulehost import gunicorn
+from modulehost import gunicorn, worker
 
 pytestmark = pytest.mark.slow
 
 
-IMPATIENT = (
-    "-c",
-    "import modulehost.gunicorn as g; g.PATIENCE = 2.0\n"
-    "from modulehost.serve import main; raise SystemExit(main([]))",
-)
-"""``modulehost serve`` that gives clients two seconds where they have half a minute."""
+IMPATIENT = impatient(2.0)
 
 FEW_FILES = (
     "-c",
@@ -44,21 +39,9 @@ INSTALL = post("/install", b'{"a": 1}')
 
 @pytest.fixture(autouse=True)
 def many_files() -> Iterator[None]:
-    """Enough descriptors for a test and for the hosts that it starts."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 8192 if hard == resource.RLIM_INFINITY else min(hard, 8192)
-    if wanted < 4096:
-        pytest.skip(f"only {hard} descriptors a process")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@contextlib.contextmanager
-def clients(host: Host, count: int, data: bytes = b"") -> Iterator[list[Wire]]:
-    """So many connections that have sent the data."""
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Wire(host, data)) for _ in range(count)]
+    """Enough for a test and for the hosts that it starts."""
+    with descriptors(4096):
+        yield
 
 
 def front_of(host: Host) -> int:
@@ -189,7 +172,7 @@ def test_a_crowd_does_not_hold_up_the_end(start_host: StartHost) -> None:
     with clients(host, 20, HALF_A_HEAD), clients(host, 20, HALF_A_BODY), clients(host, 20, HEALTH):
         began = time.monotonic()
         assert host.stop() == 0
-        assert time.monotonic() - began < gunicorn.LINGER + 1 + PROMPT
+        assert time.monotonic() - began < worker.LINGER + 1 + PROMPT
 
 
 def test_no_bad_client_keeps_the_host_awake(start_host: StartHost) -> None:

@@ -140,7 +140,7 @@ def test_children_of_a_success_live_as_long_as_the_plugin_s_process(
     assert not any(alive(pid) for pid in family)
 
 
-@pytest.mark.parametrize("grace", [0.6, 60])
+@pytest.mark.parametrize("grace", [0.6, 60, 900_000_000])
 def test_a_program_that_the_plugin_runs_ends_with_its_whole_group(
     start_host: StartHost, grace: float
 ) -> None:

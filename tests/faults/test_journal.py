@@ -14,7 +14,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.faults import calling, given, gone, is_running, prompt_health, tell
+from support.faults import (
+    PROMPT,
+    calling,
+    given,
+    gone,
+    is_running,
+    prompt_health,
+    tell,
+    uninstalls_with,
+    wait_for_file,
+)
 from support.host import Host, StartHost
 from support.processes import wait_until
 
@@ -349,3 +359,28 @@ def test_the_journal_is_for_its_owner_only(start_host: StartHost) -> None:
     assert host.state.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in host.state.iterdir()} == {0o600}
     tell(host, "done")
+
+
+def test_a_late_copy_is_not_taken_for_the_next_call_s(start_host: StartHost) -> None:
+    """Not even when the client gives both calls the same request id."""
+    host = start_host("copies_late")
+    same = {"X-Request-Id": "same"}
+    assert host.call("install", {}, **same).json == {"first": True}
+    sleep = calling(host, "sleep", {"first": True}, **same)
+    wait_for_file(host, "misbehaving")
+    tell(host, "late")
+    # the runner answers after it has sent the copy, by the same way
+    wait_until(lambda: host.health().json["message"] == "the hook was asked", "the copy has come")
+    os.kill(host.runner, signal.SIGKILL)
+    assert sleep.result(PROMPT).status == 400
+    uninstalls_with(host, {"second": True}, sent={"first": True})
+
+
+def test_a_late_checkpoint_is_refused(start_host: StartHost) -> None:
+    """A thread that a hook has left behind cannot write over what the next operation leaves."""
+    host = start_host("checkpoints_late")
+    left = host.call("install", {}).json
+    left = host.call("sleep", left).json
+    assert left == {"install": True, "sleep": True}
+    assert (host.folder / "refused").read_text() == "checkpoint: install has ended"
+    uninstalls_with(host, left, sent=left)

@@ -96,6 +96,21 @@ def test_a_plugin_that_dies_while_it_is_loaded_is_answered_with_how(
     assert host.front == front
 
 
+def test_a_plugin_that_dies_right_after_each_load_is_given_up(start_host: StartHost) -> None:
+    """After the third time it is not started again before somebody asks: that would never end."""
+    host = start_host("dies_when_loaded")
+    reason = "the plugin's process ends soon after the plugin was loaded: exit status 3"
+    assert host.wait_for("the plugin cannot be used")["reason"] == reason
+    assert len(host.events("plugin loaded")) == 3
+    reply = prompt_health(host)
+    assert (reply.status, reply.json["message"]) == (503, reason)
+    time.sleep(1)  # the time itself is what this is about
+    assert len(host.events("plugin loaded")) == 3
+    tell(host, "well")
+    assert host.call("install", {}).json == {"install": 1}
+    assert prompt_health(host).status == 200
+
+
 def test_a_plugin_that_takes_too_long_to_load_is_given_up(start_host: StartHost) -> None:
     """Loading counts towards the deadline of the call that waits for it."""
     host = start_host("hangs_on_import", MODULE_DEADLINE=0.7)

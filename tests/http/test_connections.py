@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import resource
 import select
 import socket
 import time
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.crowds import clients, descriptors, impatient
 from support.host import Host, StartHost
 from support.wire import Wire, assert_failure, chunked, head, post
 
@@ -20,12 +20,7 @@ from modulehost import gunicorn
 SOON = 2.0
 """Seconds within which others are served: the promise is one, but the machine may be busy."""
 
-IMPATIENT = (
-    "-c",
-    "import modulehost.gunicorn as g; g.PATIENCE = 1.0\n"
-    "from modulehost.serve import main; raise SystemExit(main([]))",
-)
-"""``modulehost serve`` that gives clients a second where they have half a minute."""
+IMPATIENT = impatient(1.0)
 
 BOUND = 5.0
 """Seconds within which the impatient host must have ended what took too long."""
@@ -39,13 +34,6 @@ def assert_others_are_served(host: Host) -> None:
     began = time.monotonic()
     assert host.call("install", {"a": 1}).status == 201
     assert time.monotonic() - began < SOON
-
-
-@contextlib.contextmanager
-def clients(host: Host, count: int, data: bytes = b"") -> Iterator[list[Wire]]:
-    """So many connections that have sent the data."""
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Wire(host, data)) for _ in range(count)]
 
 
 def test_an_idle_connection_can_be_used_again(host: Host) -> None:
@@ -104,13 +92,8 @@ def test_clients_that_want_a_close_and_do_not_close_hold_up_nobody(host: Host) -
 @pytest.fixture
 def many_files() -> Iterator[None]:
     """Enough descriptors for the test and for the hosts that it starts."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
-    if wanted < 2500:
-        pytest.skip(f"only {hard} descriptors a process")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with descriptors(2500):
+        yield
 
 
 def test_eleven_hundred_idle_connections_hold_up_nobody(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import calendar
+import contextlib
+import http.client
+import json
 import re
 import time
 
@@ -68,3 +71,21 @@ def test_health_and_a_call_can_share_a_query(host: Host) -> None:
     """A query string is not looked at."""
     assert host.request("GET", "/health?verbose=1").status == 200
     assert host.request("POST", "/install?dry-run=1", b'{"a": 1}').json == {"a": 1, "install": 1}
+
+
+def test_an_operation_is_over_when_its_answer_is_there(start_host: StartHost) -> None:
+    """Whoever has read the answer, and asks for the health at once, is not told that it runs."""
+    host = start_host("good")
+    caller, asker = connection(host), connection(host)
+    with contextlib.closing(caller), contextlib.closing(asker):
+        for number in range(300):
+            operation = "uninstall" if number % 3 == 2 else "install"
+            caller.request("POST", f"/{operation}", b"{}")
+            assert caller.getresponse().read() in (b'{"install":1}\n', b"")
+            asker.request("GET", "/health")
+            assert json.load(asker.getresponse())["message"] == "Service is running"
+
+
+def connection(host: Host) -> http.client.HTTPConnection:
+    """One that is kept."""
+    return http.client.HTTPConnection("127.0.0.1", host.port, timeout=10)

@@ -112,6 +112,17 @@ def test_a_plugins_lines_carry_the_call(start_host: StartHost) -> None:
     assert event["request_id"] == "abc-3"
 
 
+def test_a_wrong_log_call_harms_nobody(start_host: StartHost) -> None:
+    """Neither in the plugin's logger nor in a library's: what can be said is logged."""
+    host = start_host("logs_badly")
+    assert host.call("install", {}).json == {"install": 1, "logged": True}
+    own, library = host.wait_for("%d of 3 one"), host.wait_for("%d of 3 two")
+    assert (own["step"], own["level"]) == (1, "info")
+    assert (library["logger"], library["level"]) == ("a.library", "warning")
+    for event in (own, library):
+        assert "TypeError" in event["wrong_log_call"]
+
+
 def test_the_least_level_is_a_setting(start_host: StartHost) -> None:
     """``MODULE_LOG_LEVEL=error`` leaves what somebody must look at."""
     host = start_host("obedient", MODULE_LOG_LEVEL="error")

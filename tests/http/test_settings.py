@@ -125,6 +125,33 @@ def test_a_gunicorn_configuration_file_is_taken(start_host: StartHost, tmp_path:
         assert wire.closed()
 
 
+@pytest.mark.parametrize(
+    ("text", "level", "reason"),
+    [
+        ("print('hello')\nraise LookupError('no licence')\n", "error", "LookupError: no licence"),
+        ("print('hello')\nthreads = 'many'\n", "error", "'many'"),
+        ("print('hello')\n", "info", None),
+    ],
+)
+def test_what_a_gunicorn_configuration_file_prints_is_an_event(
+    start_host: StartHost, tmp_path: Path, text: str, level: str, reason: str | None
+) -> None:
+    """Its traceback, too: each line of the log has the host's form."""
+    path = tmp_path / "more.py"
+    path.write_text(text)
+    host = start_host("good", GUNICORN_CMD_ARGS=f"--config {path}")
+    reply = host.call("install", {"a": 1})
+    if reason is None:
+        assert reply.status == 201
+    else:
+        assert_failure(reply, "GUNICORN_CMD_ARGS: ", reason)
+    event = host.wait_for("GUNICORN_CMD_ARGS was read")
+    assert event["level"] == level
+    assert event["printed"].startswith("hello")
+    assert host.stop() == 0
+    assert host.events()  # all of them are JSON
+
+
 def serve(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """``modulehost serve`` that must end by itself."""
     return subprocess.run(

@@ -29,6 +29,7 @@ FILES = {
     "setup.cfg",
     "tests/test_contract.py",
     "tests/test_life.py",
+    "tests/test_module.py",
 }
 
 
@@ -123,7 +124,7 @@ def test_its_types_are_good(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy"]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "no issues found in 4 source files" in result.stdout
+    assert "no issues found in 5 source files" in result.stdout
 
 
 def test_it_passes_its_own_tests(made: Made) -> None:
@@ -162,6 +163,29 @@ def test_its_module_is_the_one_that_its_schema_makes(made: Made) -> None:
     result = made.make("definition")
     assert (result.returncode, result.stderr) == (0, "")
     assert (made.folder / "module.yaml").read_text() == before
+
+
+def test_its_module_lives_on_ones_own_machine(made: Made, tmp_path: Path) -> None:
+    """``modulehost local run -f module.yaml`` prints what ``docs/local.md`` shows of it."""
+    module = (made.folder / "module.yaml").read_text()
+    files = tmp_path / "files"
+    path = tmp_path / "module.yaml"
+    path.write_text(module.replace("copies: 3", f"copies: 3\n    folder: {files}"))
+    command = ("-m", "modulehost", "local", "run", "-f", str(path))
+    result = made.environment.run(*command, cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    document = (ROOT / "docs/local.md").read_text()
+    [shown] = re.findall(
+        r"^\$ modulehost local run -f module.yaml\n(.*?)^```", document, re.S | re.M
+    )
+    assert without_times(result.stdout.replace("my-hello", "hello")) == without_times(shown)
+    assert not files.exists()
+
+
+def without_times(text: str) -> list[list[str]]:
+    """The words of each line, but for the times."""
+    text = re.sub(r"\d\d:\d\d:\d\d|\d+\.\d+ s|\d+ ms", "TIME", text)
+    return [line.split() for line in text.splitlines()]
 
 
 def test_its_readme_names_what_there_is(tmp_path: Path) -> None:

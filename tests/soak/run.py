@@ -27,6 +27,7 @@ from modulehost.protocol import Operation
 from modulehost.testing.operator import Operator, Outcome
 
 REPORT = Path("build/soak.txt")
+ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}  # as the image sets it
 WARM = 1_000  # operations before the first measurement
 SHARE = 0.05  # of the operations go wrong
 TOLERANCE = 0.05
@@ -244,7 +245,14 @@ def soak(operations: int, seed: int, folder: Path) -> tuple[str, bool]:
     """Run it; the report, and whether all was well."""
     began = time.monotonic()
     with (
-        Host(folder, "endures", MODULE_DEADLINE=DEADLINE, MODULE_GRACE=0.5, MODULE_IDLE=0) as host,
+        Host(
+            folder,
+            "endures",
+            MODULE_DEADLINE=DEADLINE,
+            MODULE_GRACE=0.5,
+            MODULE_IDLE=0,
+            **ALLOCATOR,
+        ) as host,
         Operator(host.port) as operator,
     ):
         drive = Soak(host, operator, seed)

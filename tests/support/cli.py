@@ -10,6 +10,18 @@ from pathlib import Path
 
 from support import site
 
+HOOKS = """
+    @hookimpl
+    def install(self): ...
+    @hookimpl
+    def uninstall(self): ...
+    @hookimpl
+    def sleep(self): ...
+    @hookimpl
+    def resume(self): ...
+"""
+"""All that a manager must have."""
+
 
 def run(
     *arguments: str, timeout: float = 30, **settings: object
@@ -25,6 +37,14 @@ def run(
         timeout=timeout,
         check=False,
     )
+
+
+def mistake(*arguments: str) -> str:
+    """What is said of arguments that mean nothing: the last line, with exit status 2."""
+    result = run(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "Traceback" not in result.stderr
+    return result.stderr.splitlines()[-1]
 
 
 def add(folder: Path, name: str, source: str) -> None:

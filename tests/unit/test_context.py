@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import threading
@@ -115,7 +116,8 @@ class TestCancellation:
         stage.cancellation.set("its deadline passed")
         stage.cancellation.set("the host is stopping")
         assert ctx.cancelled is True
-        for step in (ctx.raise_if_cancelled, lambda: ctx.wait(SOON), lambda: ctx.wait(0)):
+        waits = [lambda seconds=seconds: ctx.wait(seconds) for seconds in (SOON, 0, 1e12, math.inf)]
+        for step in (ctx.raise_if_cancelled, *waits):
             with pytest.raises(Cancelled, match=r"^its deadline passed$"):
                 step()
 

@@ -58,7 +58,8 @@ _signal.signal(_signal.SIGRTMIN, tell)
 
 NOT_IN_THE_FRONT = {
     *("structlog", "asyncio", "pluggy", "multiprocessing", "concurrent.futures.process"),
-    *("modulehost.discovery", "modulehost.context", "modulehost.runner", "good"),
+    *("modulehost.discovery", "modulehost.context", "modulehost.runner", "modulehost.reload"),
+    "good",
 }
 IN_THE_FRONT = 400  # 375: Python's 212, Flask's and its companions' 104, gunicorn's 29, ours 18
 

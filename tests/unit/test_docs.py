@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import structlog
+from soak.run import ALLOCATOR
 from support import site
 from support.host import running
 
@@ -213,3 +214,10 @@ def test_the_tests_that_are_named_exist() -> None:
         tree = ast.parse((ROOT / file).read_text())
         functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
         assert function in functions, f"{file}::{function}"
+
+
+def test_the_soak_runs_with_the_allocator_of_the_image() -> None:
+    """What it measures is what the image does."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for name, value in ALLOCATOR.items():
+        assert f"ENV {name}={value} " in dockerfile

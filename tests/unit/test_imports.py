@@ -48,7 +48,8 @@ def test_the_runner_imports_no_server() -> None:
     modules = modules_after("import modulehost.runner")
     assert "modulehost.discovery" in modules
     assert modules & SERVERS == set()
-    assert modules & {"modulehost.app", "modulehost.gunicorn", "modulehost.supervisor"} == set()
+    front = ("app", "gunicorn", "worker", "supervisor")
+    assert modules & {f"modulehost.{name}" for name in front} == set()
 
 
 def test_a_running_runner_has_imported_no_server(start_host: StartHost) -> None:
@@ -62,7 +63,8 @@ def test_a_running_runner_has_imported_no_server(start_host: StartHost) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["modulehost.app", "modulehost.gunicorn", "modulehost.supervisor"]
+    "module",
+    ["modulehost.app", "modulehost.gunicorn", "modulehost.worker", "modulehost.supervisor"],
 )
 def test_the_code_of_the_front_knows_no_plugins(module: str) -> None:
     """Nothing in the front imports what finds, checks or runs plugins."""

@@ -238,6 +238,52 @@ class TestConsole:
             assert re.match(r"\d\d:\d\d:\d\d info", read().decode())
 
 
+WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
+    "a number that is none": (lambda log: log.info("%d of 3", "x"), "%d of 3 x"),
+    "too many": (lambda log: log.info("100%", 5), "100% 5"),
+    "too few": (lambda log: log.info("%s %s", "x"), "%s %s x"),
+    "no event": (lambda log: log.info(), ""),
+    "a mute": (lambda log: log.info("of %s", Mute()), "of %s <Mute that has no repr>"),
+    "no text": (lambda log: log.info({"a": 1}, 2), "{'a': 1} 2"),
+    "the name of an argument": (lambda log: log.info("x", event="y", method_name="POST"), "x"),
+    "in exception": (lambda log: log.exception("%d", "x"), "%d x"),
+    "in log": (lambda log: log.log(20, "%d", "x"), "20 %d x"),
+    "an unknown level": (lambda log: log.log(21, "x"), "21 x"),
+    "after bind": (lambda log: log.bind(more=1).warning("%d", "x"), "%d x"),
+}
+
+
+class TestWrongCalls:
+    """A log call never raises: what can be said is logged, and what was wrong."""
+
+    @pytest.mark.parametrize("style", ["json", "console"])
+    @pytest.mark.parametrize("name", WRONG)
+    def test_the_line_comes_out(self, name: str, style: str) -> None:
+        """With the event, its arguments, the values, and the error."""
+        call, event = WRONG[name]
+        with logging(style) as (log, read):
+            call(log.structlog.bind(bound="yes"))
+            text = read().decode()
+        assert text.count("\n") == 1
+        assert all(word in text for word in (event, "bound", "yes", "wrong_log_call", "Error"))
+        if style == "json":
+            assert json.loads(text)["event"] == event
+
+    def test_the_values_stay(self) -> None:
+        """Under their names, unless those mean something to the logger."""
+        with logging() as (log, read):
+            values: dict[str, Any] = {"step": 3, "event": "y"}
+            log.structlog.warning("%d", "x", **values)
+            line = json.loads(read())
+        assert (line["level"], line["step"], line["event_"]) == ("warning", 3, "y")
+
+    def test_what_is_below_the_level_is_not_logged(self) -> None:
+        """However wrong it is."""
+        with logging(level="warning") as (log, read):
+            log.structlog.info("%d", "x")
+            assert read() == b""
+
+
 class TestLevels:
     """What is logged at all."""
 

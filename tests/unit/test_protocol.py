@@ -126,7 +126,7 @@ def _ends(records: list[Any]) -> list[int]:
 def test_a_byte_at_a_time_is_enough(wire: tuple[Channel, _socket.socket]) -> None:
     """The receiver puts a record together from single bytes."""
     channel, sock = wire
-    record = Call("install", "id", b'{"a": 1}', 900.0)
+    record = Call("1", "install", "id", b'{"a": 1}', 900.0)
     for byte in sent(record)[:-1]:
         sock.sendall(bytes([byte]))
         assert channel.available() == []
@@ -214,7 +214,7 @@ def test_threads_do_not_mix_their_records(channels: tuple[Channel, Channel]) -> 
     for _ in range(40):
         record = other.receive()
         assert isinstance(record, Progress)
-        found[record.request_id].append(record.text)
+        found[record.id].append(record.text)
     for thread in threads:
         thread.join()
     for name, texts in found.items():

@@ -170,6 +170,23 @@ class TestLog:
         for key, value in {"level": "error", "event": event, **values}.items():
             assert line[key] == value
 
+    @pytest.mark.parametrize("style", ["json", "console"])
+    @pytest.mark.parametrize("character", ["x", "…", "\0", '"', "\ud800", "\n"])
+    @pytest.mark.parametrize("size", [900, 3900, 5000])
+    def test_no_line_is_longer_than_the_others(
+        self, monkeypatch: pytest.MonkeyPatch, size: int, character: str, style: str
+    ) -> None:
+        """So it is written in one piece; what is too long is cut."""
+        monkeypatch.setenv("MODULE_LOG_FORMAT", style)
+        text = self.written("error", "gunicorn ended", how="x", reason=character * size)
+        assert len(text) <= logs.MAX_LINE
+        assert text.count(b"\n") == 1
+        assert text.endswith(b"\n")
+        if style == "json":
+            line = json.loads(text)
+            assert (line["event"], line["how"]) == ("gunicorn ended", "x")
+            assert character * 100 in line["reason"]
+
     def test_empty_values_are_left_out(self) -> None:
         """A reason that nobody gave is not shown."""
         assert b"reason" not in self.written("error", "gunicorn ended", how="x", reason="")

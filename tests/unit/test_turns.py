@@ -361,6 +361,23 @@ class TestClose:
         threads[0].join(SOON)
         assert begun[0].result(SOON) is queue.turns.running
 
+    def test_an_action_between_two_comes_before_the_next(self, queue: Queue) -> None:
+        """At once when nothing runs, else at the end of what does, before the next begins."""
+        seen: list[object] = []
+
+        def look() -> None:
+            seen.append(queue.turns.running)
+
+        assert queue.turns.between(look) is None
+        queue.take("install")
+        following = queue.take("sleep")
+        assert queue.turns.between(look) == "install"
+        assert seen == [None]
+        queue.release()
+        assert following.result(SOON) is queue.turns.running
+        queue.release()
+        assert seen == [None, None]
+
 
 @tried_less
 @given(st.lists(st.sampled_from([*get_args(Operation), "end", "end"]), max_size=25))

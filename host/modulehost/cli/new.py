@@ -69,6 +69,7 @@ def run(given: argparse.Namespace) -> int:
     steps = {
         f"cd {shlex.quote(str(folder))}": "",
         "make test": "its tests; this installs it, too",
+        "modulehost local run -f module.yaml": "its life, as the operator would have it",
         f"modulehost check {name}": "does it keep the contract?",
     }
     width = max(map(len, steps))

@@ -17,6 +17,8 @@ _COMMANDS = {
     "definition": "print the document that tells the operator of a plugin",
     "new": "make a plugin package to start from",
     "check": "check whether a module server keeps the contract",
+    "completion": "print the script by which a shell completes these commands",
+    "local": "apply Modules on this machine, as the operator would in a cluster",
 }
 
 

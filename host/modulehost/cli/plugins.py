@@ -18,6 +18,9 @@ from modulehost.errors import PluginError, one_line
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--names", action="store_true", help="print the names alone, and load no plugin; status 0"
+    )
     probe.add_timeout(parser)
     parser.epilog = (
         "The exit status is 0 when the selected plugin, marked with *, can be used; else 1."
@@ -28,6 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print what there is; 1 when no plugin is selected or the selected one cannot be used."""
     found = discovery.find()
+    if given.names:
+        print(*dict.fromkeys(plugin.name for plugin in found), sep="\n")
+        return 0
     selected = None
     try:
         selected = discovery.select(found, os.environ.get("MODULE_PLUGIN", "").strip() or None)

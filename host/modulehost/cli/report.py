@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import textwrap
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import quoteattr
 
 import msgspec
+
+from modulehost.cli.terminal import console, width
 
 if TYPE_CHECKING:
     from modulehost.testing.checks import Result
@@ -28,7 +27,7 @@ class Report:
         self._target = target
         self._live = live
         self._told: set[str] = set()
-        self._console = _console() if live else None
+        self._console = console() if live else None
         self._out = sys.stdout if live else sys.stderr
 
     @property
@@ -84,7 +83,7 @@ class Report:
         """The text as lines; only one where nobody looks at it."""
         if not sys.stdout.isatty():
             return [text]
-        return textwrap.wrap(text, max(40, _width() - 10), break_on_hyphens=False)
+        return textwrap.wrap(text, max(40, width() - 10), break_on_hyphens=False)
 
     def _print(self, first: str, style: str, rest: str, *, dim: bool = False) -> None:
         if self._console is None:
@@ -94,19 +93,6 @@ class Report:
 
         line = Text.assemble((first, style), (rest, "dim" if dim else ""))
         self._console.print(line, soft_wrap=True)
-
-
-def _width() -> int:
-    return min(shutil.get_terminal_size().columns, 120)
-
-
-def _console() -> Any:
-    """rich's, on a terminal; None for plain text."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or find_spec("rich") is None:
-        return None
-    from rich.console import Console
-
-    return Console(highlight=False)
 
 
 def to_json(target: str, results: list[Result]) -> str:

@@ -8,6 +8,11 @@ import argparse
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--port", "-p", metavar="PORT", help="the TCP port; wins over PORT")
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="for development: load the plugin again when its files have changed; never sleep",
+    )
     parser.set_defaults(run=run)
 
 
@@ -15,4 +20,5 @@ def run(given: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
     from modulehost.serve import main
 
-    return main([] if given.port is None else ["--port", given.port])
+    arguments = [] if given.port is None else ["--port", given.port]
+    return main([*arguments, "--reload"] if given.reload else arguments)

@@ -119,7 +119,7 @@ class _InProcess(Runner):
         goes_on = operation.call.operation == "uninstall"
         why = STOPPING if goes_on else HUNG_UP
         cancellation = self.cancellation = CountedCancellation(self.cancel_at, why)
-        operation.cancellation = operation.context._cancellation = cancellation
+        operation.cancellation = cancellation
         hang_up = None if goes_on else self.hang_up_after
         causes = {supervisor.DEADLINE: operation.call.deadline, HUNG_UP: hang_up}
         timers = [
@@ -234,7 +234,8 @@ class LocalHost:
         given = self._journal.begin(operation, self._front.request_id, sent)
         if given.origin == RESTORED:
             self.logs.append({"level": "warning", "event": f"metadata {given.origin}"})
-        done = runner.answer(Call(operation, self._front.request_id, given.metadata, deadline))
+        name = self._front.request_id
+        done = runner.answer(Call(name, operation, name, given.metadata, deadline))
         failure = done.failure
         if failure is not None and failure.kind == "config":
             self._journal.revert()

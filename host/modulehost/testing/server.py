@@ -28,7 +28,8 @@ class ModuleServer:
     """The host with one plugin; leaving the block stops it.
 
     ``config`` is what the operator would mount as ``config.json``; ``settings`` are environment
-    variables. ``folder`` takes the config, the journal and the log.
+    variables. ``folder`` takes the config, the journal and the log. With ``outlives`` the host is
+    in a session of its own, and is there until it is stopped.
     """
 
     def __init__(
@@ -36,10 +37,13 @@ class ModuleServer:
         folder: Path,
         plugin: str,
         config: Mapping[str, Any] | None = None,
+        *,
+        outlives: bool = False,
         **settings: object,
     ) -> None:
         self.port = 0
         self.plugin = plugin
+        self._outlives = outlives
         self._log = folder / "log"
         self._config = folder / "config"
         self.environ = {
@@ -58,6 +62,13 @@ class ModuleServer:
     def url(self) -> str:
         """Where it is."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The number of its first process. Raises HostStartError when it was not started."""
+        if self._process is None:
+            raise HostStartError("the host was not started")
+        return self._process.pid
 
     @property
     def logs(self) -> list[dict[str, Any]]:
@@ -94,6 +105,7 @@ class ModuleServer:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
+                    start_new_session=self._outlives,
                 )
             if self._listens(self._process):
                 return

@@ -1,0 +1,81 @@
+"""``modulehost completion``: the script by which a shell completes the command's words."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any, Final
+
+_FUNCTIONS: Final = {
+    "bash": """
+_modulehost_plugins() {{
+  compgen -W "$("${{COMP_WORDS[0]}}" plugins --names 2> /dev/null)" -- "$1"
+}}
+
+_modulehost_checks() {{
+  compgen -W "{checks}" -- "$1"
+}}
+""",
+    "zsh": """
+_modulehost_plugins() {{
+  compadd -- $(modulehost plugins --names 2> /dev/null)
+}}
+
+_modulehost_checks() {{
+  compadd -- {checks}
+}}
+""",
+}
+"""What the script calls for words that only the moment knows, by shell."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("shell", choices=tuple(_FUNCTIONS), help="the shell that is to read it")
+    parser.epilog = (
+        'bash, in ~/.bashrc:  eval "$(modulehost completion bash)"\n'
+        'zsh, in ~/.zshrc, below compinit:  eval "$(modulehost completion zsh)"'
+    )
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the script; 1 when the package that writes it is not there."""
+    if find_spec("shtab") is None:
+        words = "completion takes a package more: pip install 'modulehost[cli]'"
+        print(f"modulehost: {words}", file=sys.stderr)
+        return 1
+    import shtab
+
+    from modulehost.cli.parser import make_parser
+    from modulehost.testing.checks import CHECKS
+
+    plugins, ids = "_modulehost_plugins", "_modulehost_checks"
+    sources: dict[str, Any] = {  # by the name of an argument, or what stands for it in the help
+        "plugin": dict.fromkeys(_FUNCTIONS, plugins),
+        "target": dict.fromkeys(_FUNCTIONS, plugins),
+        "ID": dict.fromkeys(_FUNCTIONS, ids),
+        "FILE": shtab.FILE,
+        "DIR": shtab.DIRECTORY,
+    }
+    parser = make_parser()
+    for action in _actions(parser):
+        for name in (action.dest, action.metavar):
+            if name in sources:
+                action.complete = sources[name]
+    checks = " ".join(check.id for check in CHECKS)
+    functions = _FUNCTIONS[given.shell].format(checks=checks)
+    print(shtab.complete(parser, given.shell, preamble=functions))
+    return 0
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[Any]:
+    """The arguments of a parser and of its subcommands."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)
+        else:
+            yield action

@@ -1,0 +1,38 @@
+"""Which plugin is run for a Module: an image names one, but cannot be run here."""
+
+from __future__ import annotations
+
+import re
+
+from modulehost import discovery
+from modulehost.errors import PluginError
+from modulehost.local.errors import RefusedError
+
+
+def choose(found: list[discovery.Found], image: str, named: str, wanted: str) -> discovery.Found:
+    """The plugin ``named`` in the command, or else ``wanted`` by the environment; or else the only
+    one, or the one whose package the image is called after. Raises RefusedError.
+    """
+    try:
+        if named or wanted or len(found) < 2:
+            return discovery.select(found, named or wanted or None)
+    except PluginError as error:
+        raise RefusedError(str(error).removeprefix("MODULE_PLUGIN=" if named else "")) from None
+    repository = repository_of(image)
+    match [one for one in found if repository in (_plain(one.package), _plain(one.name))]:
+        case [one]:
+            return one
+    there = ", ".join(f"{one.name} ({one.package})" for one in found)
+    raise RefusedError(
+        f"several plugins are installed, {there}; the image {image} does not say which: name it"
+        " with --plugin NAME"
+    )
+
+
+def repository_of(image: str) -> str:
+    """``shop`` of ``registry.example.com:5000/team/shop:1.0@sha256:...``."""
+    return _plain(image.partition("@")[0].rpartition("/")[2].partition(":")[0])
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())
