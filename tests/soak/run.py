@@ -27,7 +27,7 @@ from modulehost.protocol import Operation
 from modulehost.testing.operator import Operator, Outcome
 
 REPORT = Path("build/soak.txt")
-ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}  # as the image sets it
+GLIBC_TUNABLES = "glibc.malloc.tcache_count=0"  # as the image sets it
 WARM = 1_000  # operations before the first measurement
 SHARE = 0.05  # of the operations go wrong
 TOLERANCE = 0.05
@@ -251,7 +251,7 @@ def soak(operations: int, seed: int, folder: Path) -> tuple[str, bool]:
             MODULE_DEADLINE=DEADLINE,
             MODULE_GRACE=0.5,
             MODULE_IDLE=0,
-            **ALLOCATOR,
+            GLIBC_TUNABLES=GLIBC_TUNABLES,
         ) as host,
         Operator(host.port) as operator,
     ):

@@ -6,8 +6,11 @@ import configparser
 import contextlib
 import io
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +18,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 from markdown_it import MarkdownIt
+from support import site
 
 from modulehost.cli.parser import make_parser
 
@@ -113,3 +117,27 @@ def test_a_file_that_a_command_takes_is_there(place: str, line: str) -> None:
     """Below ``deploy/``."""
     for path in re.findall(r"\bdeploy/\S+", line):
         assert (ROOT / path).exists(), place
+
+
+@pytest.mark.slow
+def test_the_quick_start_is_one(tmp_path: Path) -> None:
+    """Its commands of modulehost, one after the other; what it shows is what is printed."""
+    text = "".join(b.text for b in blocks() if b.document.name == "quickstart.md")
+    steps = re.findall(r"^\$ (modulehost .*)\n((?:[^$\n].*\n)*)", text, re.MULTILINE)
+    assert [line.split()[1] for line, _ in steps] == ["new", "local", "check"]
+    site.write_metadata(tmp_path, "hello", "hello", "hello.manager")
+    folder = tmp_path
+    for line, shown in steps:
+        result = subprocess.run(
+            [sys.executable, "-m", *shlex.split(line)],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": f"{tmp_path}:{tmp_path / 'hello'}"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        pattern = re.escape(shown).replace(re.escape("...\n"), r"(?s:.*)")
+        assert not shown or re.fullmatch(pattern, result.stdout), result.stdout
+        folder = tmp_path / "hello"
