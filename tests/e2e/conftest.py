@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ def left_out() -> dict[str, str]:
     found = {}
     if reason := debian.why_not():
         found["engine"] = f"No image was built and no container was run: {reason}."
+        if not shutil.which("zsh"):
+            found["zsh"] = "The completion of zsh was not tested: there is no zsh."
     if not CRD.exists():
         path = f"../{CRD.relative_to(containers.ROOT.parent)}"
         found["crd"] = f"No Module was validated: the operator's CRD is not in {path}."

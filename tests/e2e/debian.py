@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 SUITE = "trixie"
@@ -49,8 +50,13 @@ def why_not() -> str | None:
 
 
 def install_tools() -> None:
-    """Install the tools that are not here yet."""
-    if missing := [package for tool, package in _TOOLS.items() if not shutil.which(tool)]:
+    """Install what building and running images takes."""
+    install(_TOOLS)
+
+
+def install(tools: Mapping[str, str]) -> None:
+    """Install the packages of the tools that are not here yet."""
+    if missing := [package for tool, package in tools.items() if not shutil.which(tool)]:
         environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         options = ("--yes", "--quiet=2", "--no-install-recommends")
         subprocess.run(["apt-get", "update", "--quiet=2"], check=True)

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
-import re
-import select
-import shutil
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import interpreter, site
+from support import interpreter
 from support.cli import run
-
-from modulehost.testing.checks import CHECKS
-
-BIN = Path(sys.executable).parent
+from support.completion import BIN, IDS, WORDS, environ, make_folder
 
 ASK_BASH = r"""
 source "$1"; shift
@@ -30,42 +18,13 @@ $function modulehost "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
 printf '%s\n' "${COMPREPLY[@]}"
 """
 
-COMMANDS = {"serve", "plugins", "call", "definition", "new", "check", "completion"}
-
-WORDS = [
-    (["pl"], {"plugins"}),
-    (["call", ""], {"install", "uninstall", "sleep", "resume", "health"}),
-    (["call", "--un"], {"--unless-asleep"}),
-    (["definition", "--format", ""], {"custom", "module"}),
-    (["definition", "go"], {"good"}),
-    (["check", "wa"], {"waits"}),
-    (["check", "good", "--only", "idle"], {"idle-connection"}),
-    (["check", "good", "--skip", ""], {check.id for check in CHECKS}),
-    (["check", "good", "--junit", "here"], {"here.xml"}),
-    (["completion", ""], {"bash", "zsh"}),
-]
-"""What was typed, and what the last word can become."""
-
-IDS = [" ".join(words) for words, _ in WORDS]
+COMMANDS = {"serve", "plugins", "call", "definition", "new", "check", "completion", "local"}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a person works: with the scripts, two plugins that do not load, and a file."""
-    folder = tmp_path_factory.mktemp("completion")
-    for plugin in ("good", "waits"):
-        site.write_metadata(folder, f"test-{plugin}", plugin, "nowhere")
-    (folder / "here.xml").touch()
-    for shell in ("bash", "zsh"):
-        result = run("completion", shell)
-        assert (result.returncode, result.stderr) == (0, "")
-        (folder / f"script.{shell}").write_text(result.stdout)
-    return folder
-
-
-def environ(folder: Path) -> dict[str, str]:
-    """The command is found on the PATH, and its plugins in the folder."""
-    return {"PATH": f"{BIN}:/usr/bin:/bin", "PYTHONPATH": str(folder), "HOME": str(folder)}
+    """Where a person works."""
+    return make_folder(tmp_path_factory.mktemp("completion"), "bash")
 
 
 def ask_bash(folder: Path, *words: str) -> set[str]:
@@ -94,60 +53,6 @@ def test_bash_completes_words(folder: Path, words: list[str], offered: set[str])
 def test_bash_asks_the_command_that_was_typed(folder: Path) -> None:
     """One that is not on the PATH knows its own plugins."""
     assert "good" in ask_bash(folder, str(BIN / "modulehost"), "definition", "")
-
-
-READY, IS_READY = "echo re''ady", r"ready.*\x1b\[\?2004h"  # the last: it takes keys again
-
-
-class Zsh:
-    """An interactive zsh at a terminal of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._terminal, inner = pty.openpty()
-        self._process = subprocess.Popen(
-            ["setsid", "--ctty", "zsh", "-f", "-i"],
-            stdin=inner, stdout=inner, stderr=inner, cwd=folder,
-            env=environ(folder) | {"TERM": "dumb"},
-        )  # fmt: skip
-        os.close(inner)
-
-    def type(self, keys: str, expected: str) -> str:
-        """Type, and wait until the terminal shows what the pattern describes."""
-        os.write(self._terminal, keys.encode())
-        shown = ""
-        ends = time.monotonic() + 20
-        while not re.search(expected, shown, re.DOTALL):
-            ready, _, _ = select.select([self._terminal], [], [], max(0.0, ends - time.monotonic()))
-            assert ready, f"not {expected!r} but {shown!r}"
-            shown += os.read(self._terminal, 4096).decode()
-        return shown
-
-    def close(self) -> None:
-        """End it."""
-        os.close(self._terminal)
-        self._process.wait()
-
-
-@pytest.fixture(scope="module")
-def zsh(folder: Path) -> Iterator[Zsh]:
-    """zsh with the script, as in the help."""
-    if shutil.which("zsh") is None:
-        pytest.skip("there is no zsh")
-    with contextlib.closing(Zsh(folder)) as shell:
-        shell.type(f"autoload -U compinit; compinit -D -u; {READY}\r", IS_READY)
-        shell.type(f'eval "$(modulehost completion zsh)"; {READY}\r', IS_READY)
-        yield shell
-
-
-@pytest.mark.parametrize(("words", "offered"), WORDS, ids=IDS)
-def test_zsh_completes_words(zsh: Zsh, words: list[str], offered: set[str]) -> None:
-    """The same; where there are several, Ctrl-D lists them."""
-    line = f"modulehost {' '.join(words)}"
-    if len(offered) == 1:
-        zsh.type(f"{line}\t", rf"{line.rpartition(' ')[0]} {next(iter(offered))}")
-    else:
-        zsh.type(f"{line}\x04", "".join(rf"(?=.*\s{word}\b)" for word in offered))
-    zsh.type(f"\x15{READY}\r", IS_READY)
 
 
 def test_without_shtab_the_cure_is_told() -> None:
