@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.host import Host, StartHost
+
+# a shell has its background jobs ignore it, and so all that they start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("support.faults", "support.wire")
 

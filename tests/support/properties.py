@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from modulehost.metadata import MAX_INTEGER
 
-tried = settings(deadline=None, max_examples=60, database=None)
-"""For each property: ``@tried`` above ``@given``."""
+tried = settings(
+    deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+"""For each property: ``@tried`` above ``@given``. How slow this machine is, is no matter."""
 
 tried_less = settings(tried, max_examples=30)
 """For properties whose every example takes processes, threads or sockets."""

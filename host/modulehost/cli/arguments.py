@@ -1,8 +1,9 @@
-"""Types of arguments that more than one subcommand takes."""
+"""Arguments that more than one subcommand takes."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -11,3 +12,28 @@ def pair(text: str) -> tuple[str, str]:
     if not key or not sign:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     return key, value
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above 0."""
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise ValueError
+    return value
+
+
+def add_config(
+    parser: argparse.ArgumentParser,
+    help: str,  # noqa: A002 - as in argparse
+    read: Callable[[str], tuple[str, object]] = pair,
+) -> None:
+    """Declare ``--config KEY=VALUE ...``, which may be given several times."""
+    parser.add_argument(
+        "--config",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=read,
+        help=help,
+    )

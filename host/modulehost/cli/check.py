@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from modulehost import discovery
 from modulehost.cli import probe
-from modulehost.cli.arguments import pair
+from modulehost.cli.arguments import add_config, pair, seconds
 from modulehost.cli.report import Report, to_json, to_junit
 from modulehost.errors import PluginError
 from modulehost.testing.wire import Server, WireError
@@ -29,15 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="TARGET",
         help="the name of an installed plugin, or the URL of a module server in any language",
     )
-    parser.add_argument(
-        "--config",
-        metavar="KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
-        type=_pair,
-        help="the module's config; a value is JSON, or else text. A server at a URL is given it in"
+    add_config(
+        parser,
+        "the module's config; a value is JSON, or else text. A server at a URL is given it in"
         " the body of the first call",
+        _pair,
     )
     parser.add_argument(
         "--yes",
@@ -52,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--timeout",
-        type=_seconds,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
         help="how long an answer may take (default: 60)",
@@ -72,13 +68,6 @@ def _pair(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except ValueError:
         return key, value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise ValueError
-    return value
 
 
 def run(given: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from modulehost import discovery
 from modulehost.cli import probe
-from modulehost.cli.arguments import pair
+from modulehost.cli.arguments import add_config
 from modulehost.errors import PluginError
 
 
@@ -29,15 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " definition, for those before",
     )
     parser.add_argument("--image", metavar="REF", help="the plugin's image")
-    parser.add_argument(
-        "--config",
-        metavar="KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
-        type=pair,
-        help="values for the Module's spec.config",
-    )
+    add_config(parser, "values for the Module's spec.config")
     probe.add_timeout(parser)
     parser.epilog = (
         "Prints YAML. What the operator is known to get wrong is told on standard error; the exit\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from modulehost.cli.arguments import pair
+from modulehost.cli.arguments import add_config, seconds
 from modulehost.local.store import STUCK_AFTER
 
 _COMMANDS = {
@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         command.set_defaults(run=run)
     made["apply"].add_argument(
         "--stuck-after",
-        type=_seconds,
+        type=seconds,
         default=STUCK_AFTER,
         metavar="SECONDS",
         help="how long the Module may be on its way before it is failed (default: %(default)g)",
@@ -74,15 +74,7 @@ def _add_file(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="YAML or JSON with Modules, or a definition (kind: Custom); - is standard input",
     )
-    command.add_argument(
-        "--config",
-        metavar="KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
-        type=pair,
-        help="values for a definition, which has none itself",
-    )
+    add_config(command, "values for a definition, which has none itself")
     command.add_argument("--plugin", metavar="NAME", default="", help="the plugin to serve")
     command.add_argument(
         "--kubeconfig",
@@ -90,13 +82,6 @@ def _add_file(command: argparse.ArgumentParser) -> None:
         type=Path,
         help="what a plugin with the permission workspace gets",
     )
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise ValueError
-    return value
 
 
 def run(given: argparse.Namespace) -> int:

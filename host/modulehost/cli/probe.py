@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from modulehost import discovery, linux
+from modulehost.cli.arguments import seconds
 from modulehost.errors import PluginError
 
 if TYPE_CHECKING:
@@ -33,18 +34,11 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
     """Declare the argument for what is given to ``ask``."""
     parser.add_argument(
         "--timeout",
-        type=_seconds,
+        type=seconds,
         default=30.0,
         metavar="SECONDS",
         help="how long a plugin may take to load (default: 30)",
     )
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise ValueError
-    return value
 
 
 @contextmanager

@@ -74,23 +74,11 @@ class Life:
 
     def sleep(self) -> Result:
         """Have the module sleep. After a failure it stays ``sleeping`` until it is stuck."""
-        self._enter("sleeping")
-        result = self._call("sleep")
-        if result.event:
-            self._warn("SleepError", result.event)
-        else:
-            self._enter("sleeped")
-        return result
+        return self._move("sleeping", "sleep", "sleeped")
 
     def resume(self) -> Result:
         """Wake the module up. After a failure it stays ``resuming`` until it is stuck."""
-        self._enter("resuming")
-        result = self._call("resume")
-        if result.event:
-            self._warn("ResumeError", result.event)
-        else:
-            self._enter("ready")
-        return result
+        return self._move("resuming", "resume", "ready")
 
     def uninstall(self) -> Result:
         """Delete the Module. It goes whatever is answered; after a failure its host stays."""
@@ -111,6 +99,15 @@ class Life:
         """Stop the host and remove what there is of the Module, without a call."""
         self.stop()
         self.home.remove()
+
+    def _move(self, meanwhile: Phase, operation: Operation, then: Phase) -> Result:
+        self._enter(meanwhile)
+        result = self._call(operation)
+        if result.event:
+            self._warn(f"{operation.capitalize()}Error", result.event)
+        else:
+            self._enter(then)
+        return result
 
     def _enter(self, phase: Phase, message: str = "") -> None:
         self.state.enter(phase, message)
