@@ -80,10 +80,12 @@ class Story:
 Tell = Callable[..., Story]
 
 
-also_killed = pytest.mark.parametrize("story", ["awake", "asleep", "killed"], indirect=True)
+ASLEEP = pytest.param("asleep", marks=pytest.mark.slow)
+
+also_killed = pytest.mark.parametrize("story", ["awake", ASLEEP, "killed"], indirect=True)
 
 
-@pytest.fixture(params=["awake", "asleep"])
+@pytest.fixture(params=["awake", ASLEEP])
 def story(request: pytest.FixtureRequest, start_host: StartHost) -> Iterator[Tell]:
     """Begin a story: ``story("plugin", SETTING=...)``."""
     stories = []

@@ -111,6 +111,7 @@ def _call_after(host: Host, seconds: float) -> int:
             return reply.status
 
 
+@pytest.mark.slow
 def test_a_client_that_comes_back_at_the_edge_is_answered(start_host: StartHost) -> None:
     """Again and again just when the host has fallen asleep, or is about to."""
     host = start_host("good", MODULE_IDLE=0.1)
@@ -200,6 +201,7 @@ def test_children_of_the_plugin_do_not_outlive_the_day(start_host: StartHost) ->
     assert given(host) == [("install", {})]
 
 
+@pytest.mark.slow
 def test_deaths_between_naps_are_no_failure_to_start(start_host: StartHost) -> None:
     """Each time it had been awake but shortly; the next call is served at once all the same."""
     host = start_host("good", MODULE_IDLE=0.2)

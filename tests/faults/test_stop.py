@@ -229,6 +229,7 @@ def test_in_the_grace_of_an_operation(start_host: StartHost) -> None:
     assert reply.text == "install did not finish within 0.5 s\n"
 
 
+@pytest.mark.slow
 def test_the_longest_grace_is_bounded(start_host: StartHost) -> None:
     """Kubernetes kills after 30 s: MODULE_GRACE of an hour does not count then."""
     host = start_host("waits", MODULE_GRACE=3600, WHEN_CANCELLED="tidy")

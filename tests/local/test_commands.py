@@ -67,6 +67,7 @@ def test_a_module_that_is_to_be_asleep_is_put_to_sleep(local: Local) -> None:
     assert "shop ready" in local.good("apply", "-f", local.module(hibernated=False))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_changed_is_refused(local: Local) -> None:
     """With the cure; what can be is changed without a call."""
     local.good("apply", "-f", local.module(config={"copies": 2}, items=[ITEM]))
@@ -178,6 +179,7 @@ def test_a_module_on_its_way_is_left_alone(local: Local) -> None:
     assert local.hosts == []
 
 
+@pytest.mark.slow
 def test_after_a_failed_uninstall_the_host_is_left(local: Local) -> None:
     """The Module goes all the same; the call can be repeated, and the host be removed."""
     local.good("apply", "-f", local.module("builds_things"))
@@ -225,6 +227,7 @@ def test_metadata_is_kept_as_go_keeps_it(local: Local) -> None:
     assert kept in local.state().annotation
 
 
+@pytest.mark.slow
 def test_a_host_that_was_killed_is_not_started_again(local: Local) -> None:
     """Like a dead pod: calls fail, and the commands say why."""
     local.good("apply", "-f", local.module())
