@@ -1,6 +1,6 @@
-"""What mkdocs does beside its own: tables made from the code, documents from outside docs/.
+"""What mkdocs does beside its own: commands from the code, documents from outside docs/.
 
-A page says ``<!-- settings -->`` or ``<!-- commands -->`` where these belong.
+The page of the commands says ``<!-- commands -->`` where these belong.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from modulehost.cli.parser import make_parser
-from modulehost.settings import SETTINGS
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -27,6 +26,9 @@ OUTSIDE: Final = {
 """Pages that are outside docs/, and their places in the site."""
 
 _LINK: Final = re.compile(r"\[([^\]]*)\]\((?!\w+:)([^)#\s]+)(#[^)\s]*)?\)")
+_CODE: Final = re.compile(r"<code>[^<]*</code>")
+_OPTION: Final = re.compile(r"--[\w-]+")
+_TEST: Final = re.compile(r"<code>((?:tests|plugins)/[^<]*::\w+)</code>")
 _FETCHED: Final = re.compile(
     r"<(?:script|img|iframe|source|link)\b[^>]*\s(?:src|href)=[\"']?(?:https?:)?//[^>]*>"
 )
@@ -52,14 +54,23 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     place = page.file.src_uri
     source = next((source for source, to in OUTSIDE.items() if to == place), f"docs/{place}")
     markdown = _LINK.sub(lambda link: _led(link, source, place), markdown)
-    markdown = markdown.replace("<!-- settings -->", settings())
     return markdown.replace("<!-- commands -->", "\n\n".join(commands()))
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Have options stay whole at the end of a line, and names of tests break, which are long."""
+    html = _CODE.sub(lambda code: _OPTION.sub(r'<span class="whole">\g<0></span>', code[0]), html)
+    return _TEST.sub(_breakable, html)
 
 
 def on_post_page(output: str, page: Any, **_: Any) -> None:
     """Refuse a page whose reader's browser would fetch something from elsewhere."""
     if found := _FETCHED.search(output):
         raise SystemExit(f"{page.file.src_uri} would have the browser fetch {found[0]}")
+
+
+def _breakable(name: re.Match[str]) -> str:
+    return '<code class="test">' + re.sub("::|[/_]", r"\g<0><wbr>", name[1]) + "</code>"
 
 
 def _led(link: re.Match[str], source: str, place: str) -> str:
@@ -73,15 +84,6 @@ def _led(link: re.Match[str], source: str, place: str) -> str:
 
 def _joined(source: str, target: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
-
-
-def settings() -> str:
-    """A table of the host's settings."""
-    lines = ["| variable | default | what it is for | what it takes |", "|---|---|---|---|"]
-    for s in SETTINGS:
-        default = f"`{s.default}`" if s.default else "unset"
-        lines.append(f"| `{s.variable}` | {default} | {s.reason} | {s.takes} |")
-    return "\n".join(lines)
 
 
 def commands(parser: argparse.ArgumentParser | None = None) -> Iterator[str]:

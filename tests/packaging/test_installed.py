@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from support.host import Host
 from support.venv import ROOT, Environment
 
@@ -108,7 +105,7 @@ def test_the_only_plugin_is_served(installed: Environment, tmp_path: Path) -> No
 def test_gunicorn_alone_serves(installed: Environment, tmp_path: Path) -> None:
     """Without the keeper, by the settings in the package."""
     arguments = ("-m", "gunicorn", "-c", "python:modulehost.gunicorn", "modulehost.wsgi:app")
-    assert " ".join(arguments[1:]) in README
+    assert " ".join(arguments[1:]) in (ROOT / "docs" / "commands.md").read_text()
     with installed.host(tmp_path / "host", *arguments) as host:
         live(host)
 
@@ -160,22 +157,3 @@ def test_the_plugin_in_the_readme_works(installed: Environment, tmp_path: Path) 
             assert file.read_text() == text
         assert host.call("uninstall", metadata).status == 204
         assert not file.exists()
-
-
-def test_the_commands_in_the_readme_print_what_it_says(
-    installed: Environment, tmp_path: Path
-) -> None:
-    """Each curl command of the README prints what stands below it."""
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
-    shown = block("console", "localhost:8080/install")
-    commands = re.findall(r"^\$ (.*)\n((?:[^$].*\n)*)", shown, re.MULTILINE)
-    assert len(commands) >= 6
-    with installed.host(tmp_path / "host") as host:
-        for command, printed in commands:
-            command = command.replace("localhost:8080", f"127.0.0.1:{host.port}")
-            result = subprocess.run(
-                command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True
-            )
-            assert result.stdout == printed
-    assert json.loads((tmp_path / "state.json").read_text())["replicas"] == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,6 @@ from support.properties import tried
 
 from modulehost.errors import SettingError
 from modulehost.settings import DEFAULT_DEADLINE, SETTINGS, Settings
-
-README = Path(__file__).parents[2] / "README.md"
 
 PROMISED = {
     "PORT": ("8080", "port", 8080),
@@ -30,7 +27,7 @@ PROMISED = {
     "MODULE_LOG_LEVEL": ("info", "log_level", "info"),
     "MODULE_LOG_FORMAT": ("", "log_format", None),
 }
-"""What README and image promise: text, field and value of each default."""
+"""What documentation and image promise: text, field and value of each default."""
 
 GOOD: list[tuple[str, str, Any]] = [
     ("PORT", "1", 1),
@@ -182,11 +179,3 @@ class TestTold:
         for setting in SETTINGS:
             assert setting.reason in words
             assert setting.takes in words
-
-    def test_the_readme_shows_all_settings(self) -> None:
-        """The table in README.md: each variable, its default, what for, what it takes; no more."""
-        rows = re.findall(r"^\| `([A-Z_]+)` \| *(.*?) *\|$", README.read_text(), re.MULTILINE)
-        assert [variable for variable, _ in rows] == [s.variable for s in SETTINGS]
-        for setting, (_, cells) in zip(SETTINGS, rows, strict=True):
-            default = f"`{setting.default}`" if setting.default else "unset"
-            assert re.split(r" *\| *", cells) == [default, setting.reason, setting.takes]

@@ -1,29 +1,27 @@
-"""Every block of code in the documentation is of a known kind, and means what it says."""
+"""Every block of code in the documentation is of a known kind, and is run or says why not.
+
+``tests/pages`` runs them.
+"""
 
 from __future__ import annotations
 
+import ast
 import configparser
 import contextlib
 import io
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import yaml
-from markdown_it import MarkdownIt
-from support import site
+from support.pages import DOCUMENTS, MARK, Block, blocks
+from support.venv import ROOT
 
 from modulehost.cli.parser import make_parser
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), ROOT / "deploy/README.md"]
+BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
 TARGETS = set(re.findall(r"^([a-z0-9]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 PLUGIN_TARGETS = set(
     re.findall(
@@ -34,39 +32,17 @@ PLUGIN_TARGETS = set(
 )
 
 
-class Block(NamedTuple):
-    """A fenced block."""
-
-    document: Path
-    line: int
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.document.relative_to(ROOT)}:{self.line}"
-
-
-def blocks() -> list[Block]:
-    """All of them, in all documents."""
-    return [
-        Block(document, token.map[0] + 1 if token.map else 0, token.info, token.content)
-        for document in DOCUMENTS
-        for token in MarkdownIt().parse(document.read_text())
-        if token.type == "fence"
-    ]
-
-
 def commands() -> list[tuple[str, str]]:
     """Each command line after a prompt, with its place; continued lines are joined."""
     return [
         (str(block), line)
-        for block in blocks()
+        for block in BLOCKS
         if block.language == "console"
-        for line in re.findall(r"^\$ (.*)$", block.text.replace("\\\n", " "), re.MULTILINE)
+        for line, _ in block.commands()
     ]
 
 
-@pytest.mark.parametrize("block", blocks(), ids=str)
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
 def test_a_block_is_of_a_kind_that_is_checked(block: Block) -> None:
     """It is read by what reads its language; a language that nothing here reads is a mistake."""
     match block.language:
@@ -84,12 +60,35 @@ def test_a_block_is_of_a_kind_that_is_checked(block: Block) -> None:
             assert block.text.startswith("FROM ")
         case "console":
             assert block.text.startswith("$ ")
+        case "sh":
+            assert block.text.startswith("#!/bin/sh\n")
         case language:
             assert language == "text"
 
 
 @pytest.mark.parametrize(
-    ("place", "line"), [c for c in commands() if re.search(r"(^|\s)modulehost [a-z]", c[1])]
+    "block", [b for b in BLOCKS if b.language in {"dockerfile", "sh"} or b.mark], ids=str
+)
+def test_a_block_that_is_not_run_says_why(block: Block) -> None:
+    """Or it names the test that does the same, which exists."""
+    assert block.mark, "mark it: <!-- not run: REASON -->, or <!-- test: FILE::TEST -->"
+    kind, words = block.mark.groups()
+    if kind != "not run":
+        file, _, name = words.partition("::")
+        assert kind == "test" or file.startswith("tests/e2e/")
+        tree = ast.parse((ROOT / file).read_text())
+        assert name in {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+
+
+def test_every_mark_is_one_of_a_block() -> None:
+    """It stands right before a fence; elsewhere it would say nothing."""
+    for document in DOCUMENTS:
+        marked = [block for block in blocks(document) if block.mark]
+        assert len(MARK.findall(document.read_text())) == len(marked), document
+
+
+@pytest.mark.parametrize(
+    ("place", "line"), [c for c in commands() if re.match(r"([A-Z_]+=\S+ )*modulehost ", c[1])]
 )
 def test_a_command_of_modulehost_has_arguments_that_there_are(place: str, line: str) -> None:
     """The parser takes them."""
@@ -117,27 +116,3 @@ def test_a_file_that_a_command_takes_is_there(place: str, line: str) -> None:
     """Below ``deploy/``."""
     for path in re.findall(r"\bdeploy/\S+", line):
         assert (ROOT / path).exists(), place
-
-
-@pytest.mark.slow
-def test_the_quick_start_is_one(tmp_path: Path) -> None:
-    """Its commands of modulehost, one after the other; what it shows is what is printed."""
-    text = "".join(b.text for b in blocks() if b.document.name == "quickstart.md")
-    steps = re.findall(r"^\$ (modulehost .*)\n((?:[^$\n].*\n)*)", text, re.MULTILINE)
-    assert [line.split()[1] for line, _ in steps] == ["new", "local", "check"]
-    site.write_metadata(tmp_path, "hello", "hello", "hello.manager")
-    folder = tmp_path
-    for line, shown in steps:
-        result = subprocess.run(
-            [sys.executable, "-m", *shlex.split(line)],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": f"{tmp_path}:{tmp_path / 'hello'}"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-        pattern = re.escape(shown).replace(re.escape("...\n"), r"(?s:.*)")
-        assert not shown or re.fullmatch(pattern, result.stdout), result.stdout
-        folder = tmp_path / "hello"

@@ -44,8 +44,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the script; 1 when the package that writes it is not there."""
     if find_spec("shtab") is None:
-        words = "completion takes a package more: pip install 'modulehost[cli]'"
-        print(f"modulehost: {words}", file=sys.stderr)
+        print(
+            "modulehost: completion takes a package more: pip install 'modulehost[cli]'",
+            file=sys.stderr,
+        )
         return 1
     import shtab
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from support.host import Host
 
 from modulehost.config import Schema
 from modulehost_command import Commands, environment
@@ -76,23 +74,6 @@ def test_the_program_in_the_readme_works(module: Module) -> None:
     assert module.metadata == {"release": "notes"}
     assert (module.root / "made-notes").is_dir()
     subprocess.run(["sh", "-n", str(path)], check=True)
-
-
-@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
-def test_the_commands_in_the_readme_print_what_it_says(tmp_path: Path) -> None:
-    """Each curl command, beside the example in shell by a relative path."""
-    commands = re.findall(r"^\$ (.*)\n((?:[^$].*\n)*)", block("console", "curl"), re.MULTILINE)
-    assert len(commands) == 4
-    settings = {"MODULE_PLUGIN": "command", "COMMAND_DIR": "shell", "TMPDIR": tmp_path}
-    shutil.copytree(ROOT / "examples" / "shell", tmp_path / "shell")
-    with Host(tmp_path, **settings) as host:  # type: ignore[arg-type]
-        for command, printed in commands:
-            here = command.replace("localhost:8080", f"127.0.0.1:{host.port}")
-            result = subprocess.run(
-                here.replace("/tmp/", f"{tmp_path}/"),
-                shell=True, capture_output=True, text=True, check=True,
-            )  # fmt: skip
-            assert result.stdout == printed
 
 
 def test_the_types_are_those_of_the_table() -> None:
