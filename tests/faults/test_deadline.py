@@ -193,6 +193,7 @@ def test_a_plugin_may_do_with_signals_as_it_likes(start_host: StartHost) -> None
     uninstalls_with(host, {"install": 1}, sent={"install": 1})
 
 
+@pytest.mark.slow
 def test_however_often_health_is_asked_it_answers(start_host: StartHost) -> None:
     """A plugin that reads no question any more does not block those who ask."""
     host = start_host("holds_the_gil", MODULE_DEADLINE=6, MODULE_GRACE=0.1)

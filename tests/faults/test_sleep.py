@@ -88,6 +88,7 @@ def test_that_a_hook_was_entered_survives(start_host: StartHost) -> None:
     assert host.call("uninstall", {}).status == 400
 
 
+@pytest.mark.slow
 def test_calls_around_the_edge_are_all_answered(start_host: StartHost) -> None:
     """A hundred calls at random moments around the one when it falls asleep."""
     host = start_host("good", MODULE_IDLE=0.15)

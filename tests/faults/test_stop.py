@@ -131,6 +131,7 @@ def test_asleep(start_host: StartHost, number: int) -> None:
     stop(host, number)
 
 
+@pytest.mark.slow
 def test_while_it_falls_asleep(tmp_path: Path) -> None:
     """At moments around the one when its time is over."""
     host = Host(tmp_path / "first", "good", MODULE_IDLE=0.2)
@@ -291,6 +292,7 @@ def test_those_who_come_too_late_are_told(start_host: StartHost) -> None:
     assert host.process.wait(PROMPT) == 0
 
 
+@pytest.mark.slow
 def test_right_after_a_death(start_host: StartHost) -> None:
     """While the next one is being started: its first moments are no exception."""
     for step in range(6):

@@ -38,6 +38,7 @@ def test_long_values_are_cut() -> None:
     assert line.endswith("…")
 
 
+@pytest.mark.slow
 @tried
 @given(before=METADATA, after=METADATA)
 def test_nothing_is_missed_and_nothing_made_up(before: Any, after: Any) -> None:

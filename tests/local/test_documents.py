@@ -168,6 +168,7 @@ def test_dates_stay_text_and_keys_are_texts() -> None:
     assert found == {"kind": "Module", "when": "2025-10-14", "2": "a", "true": "b"}
 
 
+@pytest.mark.slow
 @tried
 @given(values=METADATA)
 def test_the_config_comes_as_it_is_given(values: Any) -> None:

@@ -165,6 +165,7 @@ def test_a_regex_that_only_go_reads_is_told() -> None:
     ]
 
 
+@pytest.mark.slow
 @tried
 @given(config=schemas(), value=VALUES)
 def test_any_schema_can_be_asked(config: type[msgspec.Struct], value: Any) -> None:

@@ -6,11 +6,14 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from support.host import Host
 from support.venv import ROOT, Environment
 
 import modulehost
 from modulehost.settings import SETTINGS
+
+pytestmark = pytest.mark.slow  # it takes an environment of its own
 
 README = (ROOT / "README.md").read_text()
 
