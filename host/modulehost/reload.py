@@ -79,7 +79,7 @@ def look(name: str | None) -> State:
     for module in _modules(found):
         for path in _files(module):
             try:
-                about = os.stat(path)  # noqa: PTH116
+                about = os.stat(path)  # noqa: PTH116 - walked as text
             except OSError:
                 continue
             state[path] = (about.st_mtime_ns, about.st_size, about.st_ino)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
-import sys
 from pathlib import Path
 
+from modulehost.cli.said import fail
 from modulehost.errors import SettingError
 from modulehost.journal import Journal
 from modulehost.protocol import OPERATIONS
@@ -44,20 +44,20 @@ def run(given: argparse.Namespace) -> int:
     try:
         settings = Settings.from_env(environ)
     except SettingError as error:
-        return _fail(str(error), 2)
+        return fail(str(error), 2)
     body = None
     if given.operation != "health":
         if given.unless_asleep:
-            return _fail("--unless-asleep is for health only", 2)
+            return fail("--unless-asleep is for health only", 2)
         if given.data is None:
             journal = Journal(settings.state_dir)
             if journal.problem is not None:
-                return _fail(f"{journal.problem}; say what to send with --data", 1)
+                return fail(f"{journal.problem}; say what to send with --data", 1)
             body = journal.to_send()
         else:
             body = given.data.encode("utf-8", "surrogateescape")
     elif given.data is not None:
-        return _fail("health takes no --data", 2)
+        return fail("health takes no --data", 2)
     elif given.unless_asleep and _is_asleep(settings.port):
         print("asleep")
         return 0
@@ -75,9 +75,9 @@ def _call(port: int, operation: str, body: bytes | None) -> int:
         response = connection.getresponse()
         text = response.read().decode("utf-8", "replace").strip()
     except OSError as error:
-        return _fail(f"no answer on port {port}: {error.strerror or error}", 1)
+        return fail(f"no answer on port {port}: {error.strerror or error}", 1)
     except http.client.HTTPException as error:
-        return _fail(f"no HTTP on port {port}: {type(error).__name__}", 1)
+        return fail(f"no HTTP on port {port}: {type(error).__name__}", 1)
     finally:
         connection.close()
     print(f"{response.status} {response.reason}" + (f"\n{text}" if text else ""))
@@ -108,8 +108,3 @@ def _descriptors(process: Path) -> set[str]:
     except OSError:
         pass  # it has ended, or it is not ours to look at
     return found
-
-
-def _fail(reason: str, status: int) -> int:
-    print(f"modulehost: {reason}", file=sys.stderr)
-    return status

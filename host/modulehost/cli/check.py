@@ -15,6 +15,7 @@ from modulehost import discovery
 from modulehost.cli import probe
 from modulehost.cli.arguments import add_config, pair, seconds
 from modulehost.cli.report import Report, to_json, to_junit
+from modulehost.cli.said import fail
 from modulehost.errors import PluginError
 from modulehost.testing.wire import Server, WireError
 
@@ -78,9 +79,9 @@ def run(given: argparse.Namespace) -> int:
             checks = _checks(given, Path(folder))
             checks.select(given.only, given.skip)
         except (PluginError, ValueError) as error:
-            return _fail(str(error).removeprefix("MODULE_PLUGIN="), 2)
+            return fail(str(error).removeprefix("MODULE_PLUGIN="), 2)
         except WireError as error:
-            return _fail(f"{given.target}: {error}; is the server running?", 1)
+            return fail(f"{given.target}: {error}; is the server running?", 1)
         with checks:
             report = Report(given.target, live=not given.json)
             for check in checks.selected:
@@ -89,7 +90,7 @@ def run(given: argparse.Namespace) -> int:
         try:
             given.junit.write_text(to_junit(given.target, report.results), encoding="utf-8")
         except OSError as error:
-            return _fail(f"{given.junit} cannot be written: {error.strerror}", 2)
+            return fail(f"{given.junit} cannot be written: {error.strerror}", 2)
     if given.json:
         print(to_json(given.target, report.results))
     report.end(list(_notes(given, report)))
@@ -119,8 +120,3 @@ def _notes(given: argparse.Namespace, report: Report) -> Iterator[str]:
         yield "no check was made: that proves nothing"
     if not given.config and any(" config: " in f" {r.reason}" for r in report.failed):
         yield "the module needs config: give it with --config KEY=VALUE"
-
-
-def _fail(reason: str, status: int) -> int:
-    print(f"modulehost: {reason}", file=sys.stderr)
-    return status

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any, Final
+
+from modulehost.cli.said import fail
 
 _FUNCTIONS: Final = {
     "bash": """
@@ -44,11 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the script; 1 when the package that writes it is not there."""
     if find_spec("shtab") is None:
-        print(
-            "modulehost: completion takes a package more: pip install 'modulehost[cli]'",
-            file=sys.stderr,
-        )
-        return 1
+        return fail("completion takes a package more: pip install 'modulehost[cli]'", 1)
     import shtab
 
     from modulehost.cli.parser import make_parser

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from modulehost import discovery
 from modulehost.cli import probe
 from modulehost.cli.arguments import add_config
+from modulehost.cli.said import fail, note
 from modulehost.errors import PluginError
 
 
@@ -41,28 +42,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the document, and what is to be said about it."""
     if find_spec("yaml") is None:
-        return _fail("YAML takes a package more: pip install 'modulehost[cli]'", 1)
+        return fail("YAML takes a package more: pip install 'modulehost[cli]'", 1)
     name = given.plugin or os.environ.get("MODULE_PLUGIN", "").strip() or None
     try:
         plugin = discovery.select(discovery.find(), name)
     except PluginError as error:
         reason = str(error)
-        return _fail(reason.removeprefix("MODULE_PLUGIN=") if given.plugin else reason, 1)
+        return fail(reason.removeprefix("MODULE_PLUGIN=") if given.plugin else reason, 1)
     question = {"format": given.format, "image": given.image, "config": dict(given.config)}
     with probe.nothing_left():
         report = probe.ask(plugin, given.timeout, question)
     if report.problem is not None:
-        return _fail(report.problem, 1)
+        return fail(report.problem, 1)
     if refused := report.answer["refused"]:
-        return _fail(refused, 2)
+        return fail(refused, 2)
     for warning in report.answer["warnings"]:
-        print(f"modulehost: {warning}", file=sys.stderr)
+        note(warning)
     from modulehost.definition import to_yaml
 
     sys.stdout.buffer.write(to_yaml(report.answer["document"]).encode())
     return 0
-
-
-def _fail(reason: str, status: int) -> int:
-    print(f"modulehost: {reason}", file=sys.stderr)
-    return status

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from modulehost import discovery
 from modulehost.cli.local_look import describe, list_all, logs
-from modulehost.cli.local_report import Reporter, note
+from modulehost.cli.local_report import Reporter
+from modulehost.cli.said import fail, note
 from modulehost.cli.terminal import Screen
 from modulehost.local import documents, pod, reading, rules
 from modulehost.local.choice import choose
@@ -30,12 +31,6 @@ def run(given: argparse.Namespace) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter complains at its end
         return 1
-    return status
-
-
-def fail(reason: str, status: int = 1) -> int:
-    """Tell why on standard error."""
-    note(reason)
     return status
 
 
@@ -147,9 +142,7 @@ def _resume(given: argparse.Namespace) -> int:
 
 
 def _set_hibernated(name: str, is_wanted: bool) -> int:
-    home, _ = Store().find(name)
-    with home.alone():
-        home, state = Store().find(name)
+    with Store().hold(name) as (home, state):
         if state.phase in ("failed", "deleted"):
             return fail(
                 f"{name} is {state.phase}, and nothing but deletion is left:"
@@ -174,9 +167,7 @@ def _when_stuck(state: State) -> str:
 
 def _delete(given: argparse.Namespace) -> int:
     name = given.name
-    home, _ = Store().find(name)
-    with home.alone():
-        home, state = Store().find(name)
+    with Store().hold(name) as (home, state):
         life = Life(home, state)
         if given.force:
             life.forget()

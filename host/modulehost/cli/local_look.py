@@ -7,7 +7,8 @@ import json
 import time
 from typing import Any
 
-from modulehost.cli.local_report import ago, note, phase_of, show_log, show_module
+from modulehost.cli.local_report import ago, phase_of, show_log, show_module
+from modulehost.cli.said import note
 from modulehost.cli.terminal import Cell, Screen
 from modulehost.local import lines, pod
 from modulehost.local.documents import module_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from typing import Any, Final
 
+from modulehost.cli.said import note
 from modulehost.cli.terminal import Cell, Screen
 from modulehost.local.diff import changes, leaves
 from modulehost.local.life import Life, Result
@@ -118,12 +118,6 @@ def show_module(screen: Screen, state: State, facts: dict[str, str]) -> None:
     if state.events:
         rows = [(ago(time.time() - e.at), e.reason, e.message) for e in state.events]
         screen.table(("AGO", "REASON", "MESSAGE"), rows)
-
-
-def note(words: str) -> None:
-    """Say on standard error what should be known."""
-    sys.stdout.flush()
-    print(f"modulehost: {words}", file=sys.stderr)
 
 
 def took(seconds: float) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from modulehost.cli.local_report import BEGINS, ending, note, show_changes, show_log, took
+from modulehost.cli.local_report import BEGINS, ending, show_changes, show_log, took
+from modulehost.cli.said import note
 from modulehost.cli.terminal import Cell, Screen
 from modulehost.local import pod
 from modulehost.local.diff import changes

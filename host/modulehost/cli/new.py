@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import modulehost
+from modulehost.cli.said import fail
 
 _SCAFFOLD = Path(modulehost.__file__).parent / "scaffold"
 _SUFFIX = ".tmpl"
@@ -47,24 +48,26 @@ def run(given: argparse.Namespace) -> int:
     name: str = given.name
     package = name.replace("-", "_")
     if problem := _name_problem(name, package):
-        return _fail(problem)
+        return fail(problem, 2)
     folder: Path = given.path or Path(name)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
     except FileExistsError as error:
-        return _fail(
-            f"{error.filename} is there already: name another folder with --path, or remove it"
+        return fail(
+            f"{error.filename} is there already: name another folder with --path, or remove it", 2
         )
     except OSError as error:
-        return _fail(f"{folder} cannot be made: {error.strerror}; name another folder with --path")
+        return fail(
+            f"{folder} cannot be made: {error.strerror}; name another folder with --path", 2
+        )
     try:
         for path, text in files(name, package):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        return _fail(f"{folder} cannot be written: {error.strerror}")
+        return fail(f"{folder} cannot be written: {error.strerror}", 2)
     print(f"{folder} is there: a plugin that works. Next:\n")
     steps = {
         f"cd {shlex.quote(str(folder))}": "",
@@ -122,8 +125,3 @@ def _name_problem(name: str, package: str) -> str | None:
         if owner not in ours:
             return f"{package} is a package of {owner}, which is installed{cure}"
     return None
-
-
-def _fail(reason: str) -> int:
-    print(f"modulehost: {reason}", file=sys.stderr)
-    return 2

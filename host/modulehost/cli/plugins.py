@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +11,7 @@ import msgspec
 
 from modulehost import discovery
 from modulehost.cli import probe
+from modulehost.cli.said import note
 from modulehost.errors import PluginError, one_line
 
 
@@ -38,7 +38,7 @@ def run(given: argparse.Namespace) -> int:
     try:
         selected = discovery.select(found, os.environ.get("MODULE_PLUGIN", "").strip() or None)
     except PluginError as error:
-        print(f"modulehost: {error}", file=sys.stderr)
+        note(str(error))
     rows = [
         {**plugin._asdict(), "selected": plugin == selected, "problem": problem}
         for plugin, problem in zip(found, problems(found, given.timeout), strict=True)

@@ -9,6 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 import msgspec
 
+from modulehost.cli.said import note
 from modulehost.cli.terminal import console, width
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class Report:
             print(file=self._out)
             told = f" in {seconds:.1f} s: {', '.join(words) or 'no checks'}"
             self._print(f"{self._target} {verdict}", style, told)
-        for note in notes:
-            print(f"modulehost: {note}", file=sys.stderr)
+        for text in notes:
+            note(text)
 
     def _wrap(self, text: str) -> list[str]:
         """The text as lines; only one where nobody looks at it."""

@@ -119,7 +119,7 @@ class Home:
         """Keep the Module, whole or not at all. Raises RefusedError."""
         new = self._file.with_suffix(".new")
         try:
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123 - with a mode
                 file.write(msgspec.json.format(msgspec.json.encode(state)))
             new.replace(self._file)
         except OSError as error:
@@ -199,3 +199,10 @@ class Store:
             cure = f"there are {there}" if there else "make one with modulehost local apply -f FILE"
             raise RefusedError(f"there is no Module {name} in {self.folder}: {cure}")
         return home, state
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[tuple[Home, State]]:
+        """The same, for the only command that changes it. Raises RefusedError."""
+        home, _ = self.find(name)
+        with home.alone():
+            yield self.find(name)
