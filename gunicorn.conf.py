@@ -1,3 +1,3 @@
 """gunicorn's settings for the host: ``gunicorn -c gunicorn.conf.py modulehost.wsgi:app``."""
 
-from modulehost.gunicorn import *  # noqa: F403 - the settings live in the package
+from modulehost.front.gunicorn import *  # noqa: F403 - the settings live in the package

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import of typing
 if TYPE_CHECKING:
-    from modulehost.context import Completed, Context
-    from modulehost.errors import Cancelled, ModuleError
-    from modulehost.hookspecs import hookimpl
+    from modulehost.plugin.context import Completed, Context
+    from modulehost.plugin.hooks import hookimpl
+    from modulehost.shared.errors import Cancelled, ModuleError
 
 __all__ = ["Cancelled", "Completed", "Context", "ModuleError", "hookimpl"]
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Cancelled": "errors",
-    "Completed": "context",
-    "Context": "context",
-    "ModuleError": "errors",
-    "hookimpl": "hookspecs",
+    "Cancelled": "shared.errors",
+    "Completed": "plugin.context",
+    "Context": "plugin.context",
+    "ModuleError": "shared.errors",
+    "hookimpl": "plugin.hooks",
 }
 
 

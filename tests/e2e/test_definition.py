@@ -20,9 +20,9 @@ from support.cli import run
 from support.properties import tried
 from support.schemas import schemas
 
-from modulehost.config import Schema
-from modulehost.definition import Asked, make, to_yaml
-from modulehost.discovery import Found, Plugin
+from modulehost.plugin.config import Schema
+from modulehost.plugin.definition import Asked, make, to_yaml
+from modulehost.plugin.discovery import Found, Plugin
 
 FOUND = Found("shop", "shop:Manager", "modulehost", "1.0", "A shop")
 

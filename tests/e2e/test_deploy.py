@@ -11,7 +11,7 @@ import yaml
 from e2e.containers import ROOT
 
 import modulehost
-from modulehost.config import Schema
+from modulehost.plugin.config import Schema
 from modulehost_example import Manager
 
 DEPLOY = ROOT / "deploy"

@@ -16,7 +16,7 @@ from e2e.containers import BASE, HARDENED, ROOT, Engine
 from e2e.debian import SUITE
 
 import modulehost
-from modulehost.settings import Settings
+from modulehost.shared.settings import Settings
 
 DOCKERFILES = re.findall(
     r"^```dockerfile\n(.*?)^```$",
@@ -27,8 +27,9 @@ DOCKERFILES = re.findall(
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/setup.cfg"))
 
 EVERYTHING = """
-import modulehost.app, modulehost.cli.call, modulehost.cli.parser, modulehost.cli.plugins
-import modulehost.gunicorn, modulehost.runner, modulehost.serve, modulehost_example
+import modulehost.front.app, modulehost.cli.call, modulehost.cli.parser, modulehost.cli.plugins
+import modulehost.front.gunicorn, modulehost.runner.loop, modulehost.keeper.serve
+import modulehost_example
 """
 """Imports what any of the host's processes does."""
 

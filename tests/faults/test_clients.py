@@ -15,7 +15,7 @@ from support.host import Host, StartHost
 from support.processes import wait_until
 from support.wire import Wire, assert_failure, chunk, chunked, head, operations, post
 
-from modulehost import gunicorn, worker
+from modulehost.front import gunicorn, worker
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ IMPATIENT = impatient(2.0)
 FEW_FILES = (
     "-c",
     "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))\n"
-    "from modulehost.serve import main; raise SystemExit(main([]))",
+    "from modulehost.keeper.serve import main; raise SystemExit(main([]))",
 )
 """``modulehost serve`` with few descriptors."""
 

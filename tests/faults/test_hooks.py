@@ -73,7 +73,7 @@ def test_a_bug_is_logged_with_its_traceback_and_an_expected_failure_without(
     host.call("install", {})
     trace = host.wait_for("install raised")["exception"]
     assert "raises.py" in trace
-    assert "modulehost/runner.py" not in trace
+    assert "modulehost/runner/loop.py" not in trace
     other = start_host("raises", RAISES="ModuleError")
     other.call("install", {})
     assert other.wait_for("operation finished")["reason"] == RAISED["ModuleError"]

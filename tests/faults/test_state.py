@@ -84,7 +84,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     """What no longer fits is kept in memory, and wins over the older record on the disk."""
     limited = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, 1 << 18));"
-        "from modulehost.serve import main; sys.exit(main([]))"
+        "from modulehost.keeper.serve import main; sys.exit(main([]))"
     )
     with Host(tmp_path, "raises", command=("-c", limited), MODULE_IDLE=0.2) as host:
         # what was sent and what was left are in the journal: together they do not fit

@@ -17,7 +17,7 @@ from support.host import MARK, StartHost
 from support.modules import BAD, Good, OldProtocol, serving
 from support.processes import command, wait_until, with_variable
 
-from modulehost.discovery import Found
+from modulehost.plugin.discovery import Found
 from modulehost.testing.checks import CHECKS, Checks
 
 pytestmark = pytest.mark.slow

@@ -20,7 +20,7 @@ from support.host import Host, StartHost, free_port
 from support.processes import wait_until, with_variable
 
 import modulehost
-from modulehost.settings import SETTINGS
+from modulehost.shared.settings import SETTINGS
 
 GOOD = f"from modulehost import hookimpl\n\nclass Manager:{HOOKS}"
 

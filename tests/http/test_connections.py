@@ -15,7 +15,7 @@ from support.crowds import clients, descriptors, impatient
 from support.host import Host, StartHost
 from support.wire import Wire, assert_failure, chunked, head, post
 
-from modulehost import gunicorn
+from modulehost.front import gunicorn
 
 SOON = 2.0
 """Seconds within which others are served: the promise is one, but the machine may be busy."""

@@ -13,7 +13,7 @@ from support.host import Host, Reply, StartHost
 from support.wire import Wire, exchange, head
 
 import modulehost
-from modulehost.protocol import OPERATIONS
+from modulehost.shared.records import OPERATIONS
 from modulehost.testing.operator import SUCCESS
 
 PATH = Path(__file__).parents[2] / "docs" / "openapi.yaml"

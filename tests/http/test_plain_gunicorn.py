@@ -11,7 +11,7 @@ from support.host import Host, StartHost
 from support.processes import tree
 from support.wire import Wire, assert_failure, exchange, head, post
 
-from modulehost import gunicorn
+from modulehost.front import gunicorn
 
 CONFIG = Path(__file__).parents[2] / "gunicorn.conf.py"
 GUNICORN = ("-m", "gunicorn", "-c", str(CONFIG), "modulehost.wsgi:app")

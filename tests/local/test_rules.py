@@ -10,10 +10,10 @@ from hypothesis import given
 from support.properties import VALUES, tried
 from support.schemas import schemas
 
-from modulehost.config import Schema
-from modulehost.definition import Described
 from modulehost.local import rules
 from modulehost.local.items import NewItem, OldItem
+from modulehost.plugin.config import Schema
+from modulehost.plugin.definition import Described
 
 _OLD_TYPES = {"multipleOptions": "multiple-options"}
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from support.processes import wait_until
 from support.properties import tried
 
-from modulehost.discovery import Found
 from modulehost.local import lines, pod
 from modulehost.local.choice import choose, repository_of
 from modulehost.local.errors import RefusedError
 from modulehost.local.store import MOVING, Home, Pod, State, Store
+from modulehost.plugin.discovery import Found
 
 
 def state(**values: object) -> State:

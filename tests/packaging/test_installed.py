@@ -11,7 +11,7 @@ from support.host import Host
 from support.venv import ROOT, Environment
 
 import modulehost
-from modulehost.settings import SETTINGS
+from modulehost.shared.settings import SETTINGS
 
 pytestmark = pytest.mark.slow  # it takes an environment of its own
 
@@ -107,7 +107,7 @@ def test_the_only_plugin_is_served(installed: Environment, tmp_path: Path) -> No
 
 def test_gunicorn_alone_serves(installed: Environment, tmp_path: Path) -> None:
     """Without the keeper, by the settings in the package."""
-    arguments = ("-m", "gunicorn", "-c", "python:modulehost.gunicorn", "modulehost.wsgi:app")
+    arguments = ("-m", "gunicorn", "-c", "python:modulehost.front.gunicorn", "modulehost.wsgi:app")
     assert " ".join(arguments[1:]) in (ROOT / "docs" / "commands.md").read_text()
     with installed.host(tmp_path / "host", *arguments) as host:
         live(host)

@@ -6,7 +6,7 @@ from typing import Any
 import beast
 
 from modulehost import Context, ModuleError, hookimpl
-from modulehost import metadata as host
+from modulehost.shared import metadata as host
 
 _copy = host.copy
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from support.host import Host
 from support.processes import alive, wait_until
 
-from modulehost.protocol import Operation
+from modulehost.shared.records import Operation
 from modulehost.testing.operator import Operator, Outcome
 
 REPORT = Path("build/soak.txt")

@@ -16,8 +16,8 @@ def impatient(seconds: float) -> tuple[str, ...]:
     """``modulehost serve`` that gives clients so long where they have half a minute."""
     return (
         "-c",
-        f"import modulehost.worker as w; w.PATIENCE = {seconds}\n"
-        "from modulehost.serve import main; raise SystemExit(main([]))",
+        f"import modulehost.front.worker as w; w.PATIENCE = {seconds}\n"
+        "from modulehost.keeper.serve import main; raise SystemExit(main([]))",
     )
 
 

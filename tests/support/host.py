@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from modulehost.slots import Slots
+from modulehost.front.journal_file import Slots
 from support import site
 from support.processes import command, tree, wait_until, with_variable
 

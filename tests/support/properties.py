@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from modulehost.metadata import MAX_INTEGER
+from modulehost.shared.metadata import MAX_INTEGER
 
 tried = settings(
     deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow]

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from msgspec import Meta
 from support.properties import VALUES, tried
 
-from modulehost import config
-from modulehost.config import Schema
-from modulehost.errors import ConfigError
+from modulehost.plugin import config
+from modulehost.plugin.config import Schema
+from modulehost.shared.errors import ConfigError
 
 
 class Tier(enum.Enum):

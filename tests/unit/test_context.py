@@ -17,8 +17,8 @@ import pytest
 from support.processes import wait_until, with_variable
 
 from modulehost import Cancelled, Completed, Context, ModuleError
-from modulehost.context import MAX_OUTPUT, Cancellation, Host
-from modulehost.logs import Log
+from modulehost.plugin.context import MAX_OUTPUT, Cancellation, Host
+from modulehost.shared.logs import Log
 
 SOON = 10.0
 GRACE = 0.4

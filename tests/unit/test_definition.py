@@ -17,11 +17,11 @@ from msgspec import Meta
 from support.properties import METADATA, tried
 from support.schemas import schemas
 
-from modulehost import definition
-from modulehost.config import Schema
-from modulehost.definition import Answer, Asked, make, to_yaml
-from modulehost.discovery import Found, Plugin
-from modulehost.errors import PluginError
+from modulehost.plugin import definition
+from modulehost.plugin.config import Schema
+from modulehost.plugin.definition import Answer, Asked, make, to_yaml
+from modulehost.plugin.discovery import Found, Plugin
+from modulehost.shared.errors import PluginError
 
 FOUND = Found("shop", "shop:Manager", "modulehost", "1.10", "A shop")
 IMAGE = "registry.example.com/shop:1"

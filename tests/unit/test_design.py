@@ -9,10 +9,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from modulehost import journal, protocol
+from modulehost.front import journal
+from modulehost.shared import records
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ROOT / "host" / "modulehost"
+HOME = ROOT / "host" / "modulehost"
+ROOMS = ("keeper", "front", "runner", "plugin", "shared")
 PAGE = (ROOT / "docs" / "design.md").read_text()
 DRAWING = ROOT / "docs" / "assets" / "design.svg"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -37,8 +39,8 @@ def section(heading: str) -> str:
 
 def test_the_drawing_names_every_record(drawing: ET.Element) -> None:
     """Each that front and runner exchange, once, and none that there is not."""
-    records = [record.__name__ for record in get_args(protocol.AnyRecord)]
-    assert texts(drawing, "record") == sorted(records)
+    names = [record.__name__ for record in get_args(records.AnyRecord)]
+    assert texts(drawing, "record") == sorted(names)
     assert texts(drawing, "channel") == ["calls", "control"]
 
 
@@ -54,7 +56,7 @@ def test_the_drawing_names_files_that_there_are(drawing: ET.Element) -> None:
     named = " ".join(texts(drawing, "file"))
     files = re.findall(r"\w+\.py", named)
     assert "serve.py" in files
-    assert [name for name in files if not (ROOMS / name).is_file()] == []
+    assert [name for name in files if not any(HOME.glob(f"*/{name}"))] == []
     assert texts(drawing, "slot") == [f"{journal.FILE}.0", f"{journal.FILE}.1"]
 
 
@@ -74,13 +76,18 @@ def test_the_drawing_can_be_read_aloud_and_needs_nothing_else(drawing: ET.Elemen
     assert all(named[part].strip() for part in label)
     assert len(label) == 2
     words = set(re.findall(r"\w+", named["desc"]))
-    assert {record.__name__ for record in get_args(protocol.AnyRecord)} <= words
+    assert {record.__name__ for record in get_args(records.AnyRecord)} <= words
     assert re.findall(r"<script|href|@import|url\((?!#)", DRAWING.read_text()) == []
 
 
 def test_the_page_says_what_each_file_does() -> None:
-    """A row for each file and folder of the host's package."""
-    rows = re.findall(r"^\| `([\w./]+)` \| .+ \| .+ \|$", section("Which file does what"), re.M)
-    rooms = [p.name for p in ROOMS.glob("*.py")]
-    rooms += [f"{p.name}/" for p in ROOMS.iterdir() if p.is_dir() and p.name != "__pycache__"]
-    assert sorted(rows) == sorted(rooms)
+    """A row for each room of a process, for each file in it, and for each other folder."""
+    rows = re.findall(r"^\| `([\w./]+)` \| .+ \|$", section("Which file does what"), re.M)
+    found = [p.name for p in HOME.glob("*.py")]
+    for folder in HOME.iterdir():
+        if folder.is_dir() and folder.name != "__pycache__":
+            found.append(f"{folder.name}/")
+            if folder.name in ROOMS:
+                files = folder.glob("*.py")
+                found += [f"{folder.name}/{p.name}" for p in files if p.name != "__init__.py"]
+    assert sorted(rows) == sorted(found)

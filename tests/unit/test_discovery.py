@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from support.site import write_metadata
 
-from modulehost import discovery
-from modulehost.discovery import Found, Plugin
-from modulehost.errors import PluginError
+from modulehost.plugin import discovery
+from modulehost.plugin.discovery import Found, Plugin
+from modulehost.shared.errors import PluginError
 
 HEAD = """
 from __future__ import annotations

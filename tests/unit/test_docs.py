@@ -16,10 +16,11 @@ from support import site
 from support.host import running
 
 import modulehost
-from modulehost import Completed, Context, context
+from modulehost import Completed, Context
 from modulehost.cli.parser import make_parser
-from modulehost.hookspecs import ModuleSpec
-from modulehost.settings import SETTINGS
+from modulehost.plugin import context
+from modulehost.plugin.hooks import ModuleSpec
+from modulehost.shared.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

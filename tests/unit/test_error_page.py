@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from modulehost import errors
 from modulehost.local.errors import RefusedError
+from modulehost.shared import errors
 
 ROOT = Path(__file__).parents[2]
 CODE = ROOT / "host/modulehost"
-FILES = [*CODE.glob("*.py"), *CODE.glob("cli/*.py"), *CODE.glob("local/*.py")]
+ROOMS = ("", "cli/", "front/", "keeper/", "local/", "plugin/", "runner/", "shared/")
+FILES = [file for room in ROOMS for file in CODE.glob(f"{room}*.py")]
 FILES += [CODE / "testing/checks.py", CODE / "testing/wire.py"]
 
 SPEAKERS = {
@@ -28,18 +29,18 @@ SPEAKERS = {
 """Whose last argument of text is for a person."""
 
 TELLERS = {
-    "app": {"_too_large"},
+    "front/app": {"_too_large"},
     "cli/check": {"_notes"},
     "cli/new": {"_name_problem"},
-    "config": {"problems"},
-    "definition": {"_module_warnings", "_read_values", "regex_warnings"},
-    "discovery": {"_hook_problems", "_signature_problems", "_extra_problems"},
-    "gunicorn": {"_check", "_refuse_to_exit"},
-    "journal": {"problem"},
+    "plugin/config": {"problems"},
+    "plugin/definition": {"_module_warnings", "_read_values", "regex_warnings"},
+    "plugin/discovery": {"_hook_problems", "_signature_problems", "_extra_problems"},
+    "front/gunicorn": {"_check", "_refuse_to_exit"},
+    "front/journal": {"problem"},
     "local/life": {"_why_not_stored"},
     "local/reading": {"_no_json"},
-    "serve": {"port_from", "_port"},
-    "supervisor": {"_cancelled", "health"},
+    "keeper/serve": {"port_from", "_port"},
+    "front/operations": {"_cancelled", "health"},
     "testing/checks": {"unknown"},
     "testing/wire": {"__init__"},
 }

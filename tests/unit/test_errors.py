@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.properties import tried
 
-from modulehost import errors
-from modulehost.errors import MAX_REASON, HostError, one_line
+from modulehost.shared import errors
+from modulehost.shared.errors import MAX_REASON, HostError, one_line
 
 ANY_TEXT = st.text(st.characters(codec=None))
 """Lone surrogates, too."""

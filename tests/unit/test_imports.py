@@ -10,7 +10,12 @@ from support.host import StartHost, free_port
 from support.interpreter import modules_after
 
 SERVERS = {"flask", "gunicorn", "werkzeug", "jinja2", "click"}
-LOADERS = {"pluggy", "modulehost.discovery", "modulehost.hookspecs", "modulehost.runner"}
+LOADERS = {
+    "pluggy",
+    "modulehost.plugin.discovery",
+    "modulehost.plugin.hooks",
+    "modulehost.runner.loop",
+}
 DEAR = {"enum", "re", "socket", "signal", "typing", "contextlib", "functools", "collections"}
 
 
@@ -18,13 +23,15 @@ def test_the_keeper_imports_next_to_nothing() -> None:
     """What the keeper needs to listen costs none of Python's dear modules."""
     port = free_port()
     modules = modules_after(
-        f"from modulehost import serve; serve.Keeper(None, {port})._listener.close()", bare=True
+        f"from modulehost.keeper import serve; serve.Keeper(None, {port})._listener.close()",
+        bare=True,
     )
-    assert "modulehost.serve" in modules
+    assert "modulehost.keeper.serve" in modules
     assert modules & DEAR == set()
     assert {name for name in modules if name.startswith("modulehost")} == {
         "modulehost",
-        "modulehost.serve",
+        "modulehost.keeper",
+        "modulehost.keeper.serve",
     }
 
 
@@ -39,17 +46,16 @@ assert main() == 2
 """,
         bare=True,
     )
-    assert "modulehost.serve" in modules
+    assert "modulehost.keeper.serve" in modules
     assert modules & (DEAR | SERVERS | {"argparse", "msgspec"}) == set()
 
 
 def test_the_runner_imports_no_server() -> None:
     """The code of the runner knows neither Flask nor gunicorn."""
-    modules = modules_after("import modulehost.runner")
-    assert "modulehost.discovery" in modules
+    modules = modules_after("import modulehost.runner.loop")
+    assert "modulehost.plugin.discovery" in modules
     assert modules & SERVERS == set()
-    front = ("app", "gunicorn", "worker", "supervisor")
-    assert modules & {f"modulehost.{name}" for name in front} == set()
+    assert {name for name in modules if name.startswith("modulehost.front")} == set()
 
 
 def test_a_running_runner_has_imported_no_server(start_host: StartHost) -> None:
@@ -58,13 +64,18 @@ def test_a_running_runner_has_imported_no_server(start_host: StartHost) -> None:
     reply = host.call("install", {})
     assert reply.status == 201, reply.text
     modules = set(reply.json["modules"])
-    assert {"tells_modules", "modulehost.discovery", "pluggy", "structlog"} <= modules
+    assert {"tells_modules", "modulehost.plugin.discovery", "pluggy", "structlog"} <= modules
     assert modules & SERVERS == set()
 
 
 @pytest.mark.parametrize(
     "module",
-    ["modulehost.app", "modulehost.gunicorn", "modulehost.worker", "modulehost.supervisor"],
+    [
+        "modulehost.front.app",
+        "modulehost.front.gunicorn",
+        "modulehost.front.worker",
+        "modulehost.front.operations",
+    ],
 )
 def test_the_code_of_the_front_knows_no_plugins(module: str) -> None:
     """Nothing in the front imports what finds, checks or runs plugins."""

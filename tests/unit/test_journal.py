@@ -17,10 +17,10 @@ from support import go
 from support.interpreter import evaluate
 from support.properties import METADATA, same, tried_less
 
-from modulehost.errors import WrongModuleError
-from modulehost.journal import EDITED, RESTORED, SENT, Given, Journal
-from modulehost.metadata import decode, encode, restore, salvage
-from modulehost.protocol import Operation
+from modulehost.front.journal import EDITED, RESTORED, SENT, Given, Journal
+from modulehost.shared.errors import WrongModuleError
+from modulehost.shared.metadata import decode, encode, restore, salvage
+from modulehost.shared.records import Operation
 
 ROOMY = 1 << 20
 ONE = {"a": 1}
@@ -286,7 +286,7 @@ class TestFile:
     def test_the_write_of_another_process_is_noticed(self, journal: Journal, folder: str) -> None:
         """Two fronts that overlap share one record, whoever wrote it last."""
         other = f"""
-from modulehost.journal import Journal
+from modulehost.front.journal import Journal
 journal = Journal({folder!r})
 journal.admit("shop.default")
 journal.begin("install", "one", {{}})
@@ -367,7 +367,7 @@ class TestWithoutFile:
         told = evaluate(
             f"""
 import json, resource
-from modulehost.journal import Journal
+from modulehost.front.journal import Journal
 journal = Journal({str(tmp_path)!r})
 journal.begin("install", "one", {{}})
 journal.finish(b'{{"a":1}}', succeeded=True)

@@ -8,7 +8,7 @@ from support.interpreter import SOURCE, evaluate
 
 SETUP = """
 import json, sys
-from modulehost.late import import_with_late
+from modulehost.shared.late import import_with_late
 """
 
 

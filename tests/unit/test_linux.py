@@ -15,11 +15,11 @@ import pytest
 from support.interpreter import evaluate
 from support.processes import alive, wait_until
 
-from modulehost import linux
+from modulehost.shared import linux
 
 FAMILY = """
 import json, os, subprocess, sys, time
-from modulehost import linux
+from modulehost.shared import linux
 
 def started(*argv):
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
@@ -67,7 +67,7 @@ def test_odd_names_do_not_confuse() -> None:
     told = evaluate(
         """
 import json, os
-from modulehost import linux
+from modulehost.shared import linux
 with open("/proc/self/comm", "w") as file:
     file.write("a) R 1 (b")
 print(json.dumps(os.getpid() in linux.children(os.getppid())))
@@ -170,7 +170,7 @@ def test_a_child_dies_with_its_parent() -> None:
 import os, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", f'''
 import time
-from modulehost import linux
+from modulehost.shared import linux
 linux.die_with_parent({os.getpid()})
 print("ready", flush=True)
 time.sleep(60)
@@ -193,7 +193,7 @@ def test_a_child_whose_parent_has_gone_ends_at_once() -> None:
         [
             sys.executable,
             "-c",
-            "from modulehost import linux; linux.die_with_parent(1 << 22); print(1)",
+            "from modulehost.shared import linux; linux.die_with_parent(1 << 22); print(1)",
         ],
         capture_output=True,
         timeout=30,

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.properties import VALUES, tried
 
-from modulehost.logs import LEVELS, MAX_LINE, Log, format_error
+from modulehost.shared.logs import LEVELS, MAX_LINE, Log, format_error
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

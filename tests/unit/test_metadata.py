@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from support import go
 from support.properties import METADATA, NUMBERS, TEXTS, VALUES, same, tried
 
-from modulehost.errors import MetadataError, RequestError
-from modulehost.metadata import (
+from modulehost.shared.errors import MetadataError, RequestError
+from modulehost.shared.metadata import (
     MAX_DEPTH,
     MAX_INTEGER,
     canonical,

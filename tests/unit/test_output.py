@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.properties import tried_less
 
-from modulehost.logs import Log
-from modulehost.output import LINES_PER_SECOND, LONGEST_LINE, Output
+from modulehost.front.plugin_output import LINES_PER_SECOND, LONGEST_LINE, Output
+from modulehost.shared.logs import Log
 
 
 def printed(file: Path, *pieces: bytes) -> list[dict[str, Any]]:

@@ -18,13 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.properties import tried
 
-from modulehost import protocol
-from modulehost.protocol import (
+from modulehost.shared import channel
+from modulehost.shared.channel import Channel, ChannelClosedError
+from modulehost.shared.records import (
     AnyRecord,
     AskHealth,
     Call,
-    Channel,
-    ChannelClosedError,
     Done,
     Failure,
     Health,
@@ -282,7 +281,7 @@ def test_who_does_not_read_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Sending to a side that does not read ends in an error, not in a wait for ever."""
-    monkeypatch.setattr(protocol, "_SEND_TIMEOUT", struct.pack("ll", 0, 50_000))
+    monkeypatch.setattr(channel, "_SEND_TIMEOUT", struct.pack("ll", 0, 50_000))
     with wired() as (one, _), pytest.raises(ChannelClosedError):
         one.send(Done(b"x" * (8 << 20)))
 

@@ -13,9 +13,9 @@ import pytest
 from support.interpreter import evaluate, modules_after
 
 import modulehost
-from modulehost.context import Context
-from modulehost.hookspecs import PROJECT, ModuleSpec
-from modulehost.protocol import OPERATIONS
+from modulehost.plugin.context import Context
+from modulehost.plugin.hooks import PROJECT, ModuleSpec
+from modulehost.shared.records import OPERATIONS
 
 HOOKS = [name for name in vars(ModuleSpec) if not name.startswith("_")]
 
@@ -79,7 +79,7 @@ print(json.dumps(sorted({*globals()} - before - {"before"})))
         assert (folder / "py.typed").is_file()
         text = (folder / "__init__.py").read_text()
         block = text.split("if TYPE_CHECKING:")[1].split("__all__")[0]
-        names = re.findall(r"from modulehost\.(\w+) import (.+)", block)
+        names = re.findall(r"from modulehost\.([\w.]+) import (.+)", block)
         told = {name: home for home, line in names for name in line.split(", ")}
         assert told == modulehost._HOMES
         assert sorted(told) == modulehost.__all__

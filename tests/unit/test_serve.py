@@ -19,7 +19,8 @@ from support.host import free_port
 from support.interpreter import evaluate, run
 from support.properties import tried
 
-from modulehost import logs, serve
+from modulehost.keeper import serve
+from modulehost.shared import logs
 
 
 class TestPort:
@@ -305,7 +306,7 @@ class TestExitStatus:
         told = evaluate(
             """
 import json, os, signal, subprocess, time
-from modulehost.serve import exit_status
+from modulehost.keeper.serve import exit_status
 
 def end_of(pid):
     while (status := exit_status(pid)) is None:
@@ -338,7 +339,8 @@ class TestLastResort:
         with listening() as listener:
             os.set_inheritable(listener.fileno(), True)
             code = (
-                f"from modulehost import serve; serve.serve_reason({listener.fileno()}, 'no luck')"
+                "from modulehost.keeper import serve;"
+                f"serve.serve_reason({listener.fileno()}, 'no luck')"
             )
             with subprocess.Popen([sys.executable, "-c", code], close_fds=False) as process:
                 yield port_of(listener)

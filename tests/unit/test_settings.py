@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from support.interpreter import run
 from support.properties import tried
 
-from modulehost.errors import SettingError
-from modulehost.settings import DEFAULT_DEADLINE, SETTINGS, Settings
+from modulehost.shared.errors import SettingError
+from modulehost.shared.settings import DEFAULT_DEADLINE, SETTINGS, Settings
 
 PROMISED = {
     "PORT": ("8080", "port", 8080),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.interpreter import evaluate
 from support.properties import tried_less
 
-from modulehost.slots import Slots
+from modulehost.front.journal_file import Slots
 
 FILES = ("text.0", "text.1")
 
@@ -128,7 +128,7 @@ def test_the_write_of_another_process_is_noticed(slots: Slots, folder: str) -> N
     slots.write(b"mine")
     assert not slots.newer()
     evaluate(
-        f"from modulehost.slots import Slots; s = Slots({folder!r}, 'text'); s.read();"
+        f"from modulehost.front.journal_file import Slots; s = Slots({folder!r}, 'text'); s.read();"
         " s.write(b'theirs'); print(0)"
     )
     assert slots.newer()
@@ -213,7 +213,7 @@ def test_a_full_disk_leaves_the_last_text(tmp_path: Path) -> None:
     told = evaluate(
         f"""
 import json, resource
-from modulehost.slots import Slots
+from modulehost.front.journal_file import Slots
 slots = Slots({str(tmp_path)!r}, "text")
 slots.write(b"small")
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from support.processes import wait_until
 from support.properties import tried_less
 
-from modulehost.errors import BusyError, ClientGoneError
-from modulehost.protocol import Operation
-from modulehost.turns import MAX_WAITING, Turn, Turns
+from modulehost.front.turns import MAX_WAITING, Turn, Turns
+from modulehost.shared.errors import BusyError, ClientGoneError
+from modulehost.shared.records import Operation
 
 SOON = 10.0
 

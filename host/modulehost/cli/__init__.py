@@ -8,7 +8,7 @@ import sys
 def main() -> int:
     """Run the subcommand; ``serve`` goes its own, short way: it listens before all else."""
     if sys.argv[1:2] == ["serve"] and not {"-h", "--help"} & set(sys.argv[2:]):
-        from modulehost.serve import main as serve
+        from modulehost.keeper.serve import main as serve
 
         return serve(sys.argv[2:])
     from modulehost.cli.parser import main as parse

@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 
 from modulehost.cli.said import fail
-from modulehost.errors import SettingError
-from modulehost.journal import Journal
-from modulehost.protocol import OPERATIONS
-from modulehost.settings import Settings
+from modulehost.front.journal import Journal
+from modulehost.shared.errors import SettingError
+from modulehost.shared.records import OPERATIONS
+from modulehost.shared.settings import Settings
 
 _NEEDED = ("PORT", "MODULE_STATE_DIR")  # whatever else is wrong, the host tells itself
 _LISTENS = "0A"  # in proc_net_tcp(5)

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from modulehost import discovery
 from modulehost.cli import probe
 from modulehost.cli.arguments import add_config, pair, seconds
 from modulehost.cli.report import Report, to_json, to_junit
 from modulehost.cli.said import fail
-from modulehost.errors import PluginError
+from modulehost.plugin import discovery
+from modulehost.shared.errors import PluginError
 from modulehost.testing.wire import Server, WireError
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import os
 import sys
 from importlib.util import find_spec
 
-from modulehost import discovery
 from modulehost.cli import probe
 from modulehost.cli.arguments import add_config
 from modulehost.cli.said import fail, note
-from modulehost.errors import PluginError
+from modulehost.plugin import discovery
+from modulehost.shared.errors import PluginError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +58,7 @@ def run(given: argparse.Namespace) -> int:
         return fail(refused, 2)
     for warning in report.answer["warnings"]:
         note(warning)
-    from modulehost.definition import to_yaml
+    from modulehost.plugin.definition import to_yaml
 
     sys.stdout.buffer.write(to_yaml(report.answer["document"]).encode())
     return 0

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from modulehost import discovery
 from modulehost.cli.local_look import describe, list_all, logs
 from modulehost.cli.local_report import Reporter
 from modulehost.cli.said import fail, note
@@ -20,6 +19,7 @@ from modulehost.local.documents import Module
 from modulehost.local.errors import RefusedError
 from modulehost.local.life import Life, may_change
 from modulehost.local.store import MOVING, Home, State, Store
+from modulehost.plugin import discovery
 
 
 def run(given: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from modulehost.local.diff import changes, leaves
 from modulehost.local.life import Life, Result
 from modulehost.local.lines import shown
 from modulehost.local.store import MOVING, State
-from modulehost.protocol import Operation
+from modulehost.shared.records import Operation
 
 BEGINS: Final[dict[Operation, str]] = {
     "install": "installing",

@@ -16,7 +16,7 @@ from modulehost.local.diff import changes
 from modulehost.local.life import Life, Result
 from modulehost.local.lines import Tail
 from modulehost.local.store import MOVING, Home, State
-from modulehost.protocol import Operation
+from modulehost.shared.records import Operation
 
 _KNOWN = ("operation", "plugin", "request_id")  # of a log line under its operation
 _DULL = ("listening", "operation finished", "call refused")  # told by what is printed anyway

@@ -113,7 +113,7 @@ def _name_problem(name: str, package: str) -> str | None:
         return f"{package} has a meaning of its own, here or in YAML{cure}"
     from importlib.metadata import packages_distributions
 
-    from modulehost import discovery
+    from modulehost.plugin import discovery
 
     ours = set()  # what an earlier plugin of this name has left installed
     for plugin in discovery.find():

@@ -8,7 +8,7 @@ import textwrap
 from importlib import import_module
 
 from modulehost import __version__
-from modulehost.settings import SETTINGS
+from modulehost.shared.settings import SETTINGS
 
 _COMMANDS = {
     "serve": "serve the plugin: the host itself",

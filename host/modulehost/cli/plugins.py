@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from modulehost import discovery
 from modulehost.cli import probe
 from modulehost.cli.said import note
-from modulehost.errors import PluginError, one_line
+from modulehost.plugin import discovery
+from modulehost.shared.errors import PluginError, one_line
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from modulehost import discovery, linux
 from modulehost.cli.arguments import seconds
-from modulehost.errors import PluginError
+from modulehost.plugin import discovery
+from modulehost.shared import linux
+from modulehost.shared.errors import PluginError
 
 if TYPE_CHECKING:
     import argparse
@@ -102,7 +103,7 @@ def main() -> None:
     try:
         plugin = discovery.load(discovery.Found(*found))
         if question := msgspec.json.decode(asked):
-            from modulehost.definition import answer
+            from modulehost.plugin.definition import answer
 
             report.answer = answer(plugin, question)
     except PluginError as error:

@@ -1,4 +1,4 @@
-"""``modulehost serve``: here for its help; ``modulehost.serve`` is what runs."""
+"""``modulehost serve``: here for its help; ``modulehost.keeper.serve`` is what runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT."""
-    from modulehost.serve import main
+    from modulehost.keeper.serve import main
 
     arguments = [] if given.port is None else ["--port", given.port]
     return main([*arguments, "--reload"] if given.reload else arguments)

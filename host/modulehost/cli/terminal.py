@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from modulehost.errors import one_line
+from modulehost.shared.errors import one_line
 
 
 def console() -> Any:

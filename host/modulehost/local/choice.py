@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from modulehost import discovery
-from modulehost.errors import PluginError
 from modulehost.local.errors import RefusedError
+from modulehost.plugin import discovery
+from modulehost.shared.errors import PluginError
 
 
 def choose(found: list[discovery.Found], image: str, named: str, wanted: str) -> discovery.Found:

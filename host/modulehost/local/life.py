@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from modulehost.errors import one_line
 from modulehost.local import pod
 from modulehost.local.documents import Module, module_of
 from modulehost.local.errors import RefusedError
 from modulehost.local.rules import refusal
 from modulehost.local.store import Home, Phase, State
-from modulehost.protocol import Operation
+from modulehost.shared.errors import one_line
+from modulehost.shared.records import Operation
 from modulehost.testing.operator import (
     ANNOTATION,
     MAX_ANNOTATIONS,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from modulehost.errors import one_line
+from modulehost.shared.errors import one_line
 
 _LOOK: Final = 0.05  # seconds between two looks at a log
 _LAST: Final = 0.5  # seconds that the last line of an operation may take

@@ -15,10 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from modulehost.config import FILE, KUBECONFIG
-from modulehost.errors import one_line
 from modulehost.local.errors import RefusedError
 from modulehost.local.store import Home, Pod
+from modulehost.plugin.config import FILE, KUBECONFIG
+from modulehost.shared.errors import one_line
 from modulehost.testing.server import HostStartError, ModuleServer
 
 _MARK: Final = "MODULEHOST_LOCAL"

@@ -10,7 +10,6 @@ import re
 from difflib import get_close_matches
 from typing import Any, Final
 
-from modulehost.definition import regex_warnings
 from modulehost.local.items import (
     BooleanRule,
     IntegerRule,
@@ -22,6 +21,7 @@ from modulehost.local.items import (
     Rule,
     StringRule,
 )
+from modulehost.plugin.definition import regex_warnings
 
 _MISSING: Final = object()
 _KINDS: Final = {

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 
-from modulehost.discovery import Found
-from modulehost.errors import one_line
+from modulehost.plugin.discovery import Found
+from modulehost.shared.errors import one_line
 from modulehost.testing import plugin_checks as plugin
 from modulehost.testing import wire_checks as wire
 from modulehost.testing.server import HostStartError

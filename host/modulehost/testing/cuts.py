@@ -18,9 +18,10 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from modulehost import discovery, linux
-from modulehost.config import Schema
-from modulehost.errors import HostError
+from modulehost.plugin import discovery
+from modulehost.plugin.config import Schema
+from modulehost.shared import linux
+from modulehost.shared.errors import HostError
 from modulehost.testing.inprocess import LocalHost, LocalOperator
 from modulehost.testing.target import CutInstall, Cuts
 

@@ -15,16 +15,19 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from modulehost import discovery, metadata, supervisor
-from modulehost.context import Cancellation
-from modulehost.errors import HostError, RequestError
-from modulehost.journal import RESTORED, Journal
-from modulehost.logs import Blot, Log
-from modulehost.protocol import AnyRecord, Call, Channel, Checkpoint, Failure, Progress, Saved
-from modulehost.protocol import Operation as Name
-from modulehost.protocol import Record as Message
-from modulehost.runner import Operation, Runner
-from modulehost.settings import DEFAULT_DEADLINE, Settings
+from modulehost.front import operations
+from modulehost.front.journal import RESTORED, Journal
+from modulehost.plugin import discovery
+from modulehost.plugin.context import Cancellation
+from modulehost.runner.loop import Operation, Runner
+from modulehost.shared import metadata
+from modulehost.shared.channel import Channel
+from modulehost.shared.errors import HostError, RequestError
+from modulehost.shared.logs import Blot, Log
+from modulehost.shared.records import AnyRecord, Call, Checkpoint, Failure, Progress, Saved
+from modulehost.shared.records import Operation as Name
+from modulehost.shared.records import Record as Message
+from modulehost.shared.settings import DEFAULT_DEADLINE, Settings
 from modulehost.testing.operator import SUCCESS, Operator, Outcome
 
 HUNG_UP: Final = "the client hung up"
@@ -121,7 +124,7 @@ class _InProcess(Runner):
         cancellation = self.cancellation = CountedCancellation(self.cancel_at, why)
         operation.cancellation = cancellation
         hang_up = None if goes_on else self.hang_up_after
-        causes = {supervisor.DEADLINE: operation.call.deadline, HUNG_UP: hang_up}
+        causes = {operations.DEADLINE: operation.call.deadline, HUNG_UP: hang_up}
         timers = [
             threading.Timer(seconds, cancellation.set, (cause,))
             for cause, seconds in causes.items()
@@ -254,7 +257,7 @@ class LocalHost:
             cancelled = runner.cancellation and runner.cancellation.reason
             reason = failure.reason
             if failure.kind == "cancelled" and cancelled:
-                reason = supervisor._cancelled(operation, cancelled, deadline)
+                reason = operations._cancelled(operation, cancelled, deadline)
             return 400, f"{reason}\n".encode()
         if operation == "uninstall":
             self._journal.clear()

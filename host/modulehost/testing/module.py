@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from modulehost.config import FILE
-from modulehost.discovery import Found
-from modulehost.protocol import Operation
+from modulehost.plugin.config import FILE
+from modulehost.plugin.discovery import Found
+from modulehost.shared.records import Operation
 from modulehost.testing.inprocess import LocalHost, LocalOperator
 from modulehost.testing.operator import Operator, Outcome
 from modulehost.testing.server import ModuleServer

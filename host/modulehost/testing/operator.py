@@ -23,7 +23,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from modulehost.protocol import Operation
+from modulehost.shared.records import Operation
 
 ANNOTATION: Final = "forkspacer.com/manager-data"
 """The annotation that holds the metadata."""

@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from modulehost.protocol import Operation
-from modulehost.settings import Settings
+from modulehost.shared.records import Operation
+from modulehost.shared.settings import Settings
 from modulehost.testing.operator import go_json, read_go_json
 from modulehost.testing.server import ModuleServer
 from modulehost.testing.target import Broken, Cuts, Life, PluginTarget, Skipped

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from modulehost.discovery import Found
+    from modulehost.plugin.discovery import Found
     from modulehost.testing.checks import Checks
     from modulehost.testing.module import Module
     from modulehost.testing.server import ModuleServer
@@ -75,7 +75,7 @@ def module(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, str(value))
-        from modulehost.errors import HostError
+        from modulehost.shared.errors import HostError
 
         try:
             made = modules.in_process(_plugin(request.config), folder)
@@ -135,8 +135,8 @@ def _plugin(config: pytest.Config) -> Found:
     """The plugin under test; the test fails with a reason when it is not clear which that is."""
     import os
 
-    from modulehost import discovery
-    from modulehost.errors import PluginError
+    from modulehost.plugin import discovery
+    from modulehost.shared.errors import PluginError
 
     name = config.getini("modulehost_plugin") or os.environ.get("MODULE_PLUGIN", "").strip()
     found = discovery.find()

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from modulehost.config import FILE
+from modulehost.plugin.config import FILE
 
 _START: Final = 30.0
 _STOP: Final = 40.0  # the host itself stops within 27

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
-from modulehost.discovery import Found
-from modulehost.protocol import Operation
+from modulehost.plugin.discovery import Found
+from modulehost.shared.records import Operation
 from modulehost.testing.operator import go_json, read_go_json
 from modulehost.testing.server import ModuleServer
 from modulehost.testing.wire import Answer, Connection, Server, WireError

@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from modulehost.protocol import OPERATIONS
+from modulehost.shared.records import OPERATIONS
 from modulehost.testing.operator import go_json, read_go_json
 from modulehost.testing.target import Broken, Life, Skipped, Target
 from modulehost.testing.wire import JSON, Answer, Server, WireError

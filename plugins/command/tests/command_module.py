@@ -13,8 +13,8 @@ import structlog
 from structlog.testing import LogCapture
 from support.processes import wait_until
 
-from modulehost.config import Schema
-from modulehost.context import Cancellation, Context, Host
+from modulehost.plugin.config import Schema
+from modulehost.plugin.context import Cancellation, Context, Host
 from modulehost_command import Manager
 
 GRACE = 1.0

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from modulehost import ModuleError
-from modulehost.config import Schema
-from modulehost.errors import ConfigError
+from modulehost.plugin.config import Schema
+from modulehost.shared.errors import ConfigError
 from modulehost_command import Commands, Manager
 from modulehost_command.declaration import Declaration, read
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modulehost.config import Schema
+from modulehost.plugin.config import Schema
 from modulehost_command import Commands, environment
 from modulehost_command.declaration import Setting, read
 

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import msgspec
 import pluggy
 
-from modulehost.config import Schema
-from modulehost.errors import ModuleError, PluginError, one_line
-from modulehost.hookspecs import GROUP, PROJECT, ModuleSpec
-from modulehost.protocol import OPERATIONS
+from modulehost.plugin.config import Schema
+from modulehost.plugin.hooks import GROUP, PROJECT, ModuleSpec
+from modulehost.shared.errors import ModuleError, PluginError, one_line
+from modulehost.shared.records import OPERATIONS
 
 _HOOKS = (*OPERATIONS, "health")
 _PERMISSIONS = ("workspace", "controller")

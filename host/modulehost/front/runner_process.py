@@ -11,11 +11,10 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing
 
-from modulehost import linux
-from modulehost.protocol import LOST, Channel, Loaded
-
-PRIVATE_ENVIRONMENT = "MODULEHOST_"
-"""Variables of the host's own processes start so; a plugin does not see them."""
+from modulehost.shared import linux
+from modulehost.shared.channel import Channel
+from modulehost.shared.names import PRIVATE_ENVIRONMENT
+from modulehost.shared.records import LOST, Loaded
 
 _BY_ITSELF = "it ended"
 _CLOSED = "it closed its connection to the host"

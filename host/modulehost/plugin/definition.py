@@ -16,9 +16,9 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
-from modulehost.config import Item, Schema, options_of
-from modulehost.discovery import Found, Plugin
-from modulehost.errors import ConfigError, PluginError, one_line
+from modulehost.plugin.config import Item, Schema, options_of
+from modulehost.plugin.discovery import Found, Plugin
+from modulehost.shared.errors import ConfigError, PluginError, one_line
 
 SUPPORTED = ">= 0.0.0, < 1.0.0"
 """The operators for whom a definition is."""

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
-from modulehost.errors import Cancelled, ModuleError
-from modulehost.linux import LONGEST_POLL, SIGKILL, SIGTERM, describe_exit
+from modulehost.shared.errors import Cancelled, ModuleError
+from modulehost.shared.linux import LONGEST_POLL, SIGKILL, SIGTERM, describe_exit
 
 if TYPE_CHECKING:
     import subprocess

@@ -16,9 +16,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from typing import Final
 
-from modulehost import discovery
-from modulehost.errors import PluginError
-from modulehost.supervisor import Supervisor
+from modulehost.front.operations import Supervisor
+from modulehost.plugin import discovery
+from modulehost.shared.errors import PluginError
 
 EVERY: Final = 0.25
 """Seconds between two looks at the files; a change counts once two of them have seen the same."""

@@ -7,16 +7,17 @@ import threading
 import time
 from typing import Final
 
-from modulehost.child import Child
-from modulehost.errors import ClientGoneError, OperationError, PluginError
-from modulehost.journal import Journal
-from modulehost.logs import Log
-from modulehost.output import Output
-from modulehost.protocol import (
+from modulehost.front.journal import Journal
+from modulehost.front.plugin_output import Output
+from modulehost.front.runner_process import Child
+from modulehost.front.turns import Turn, Turns
+from modulehost.shared.channel import ChannelClosedError
+from modulehost.shared.errors import ClientGoneError, OperationError, PluginError
+from modulehost.shared.logs import Log
+from modulehost.shared.records import (
     AnyRecord,
     AskHealth,
     Cancel,
-    ChannelClosedError,
     Health,
     Loaded,
     LoadFailed,
@@ -24,7 +25,6 @@ from modulehost.protocol import (
     Progress,
     Snapshot,
 )
-from modulehost.turns import Turn, Turns
 
 RELOADED: Final = "the plugin is loaded again"
 

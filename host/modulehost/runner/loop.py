@@ -15,9 +15,11 @@ from _queue import SimpleQueue
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from modulehost import config, discovery, linux, logs, metadata
-from modulehost.context import Cancellation, Context, Host
-from modulehost.errors import (
+from modulehost.plugin import config, discovery
+from modulehost.plugin.context import Cancellation, Context, Host
+from modulehost.shared import linux, logs, metadata
+from modulehost.shared.channel import Channel, ChannelClosedError
+from modulehost.shared.errors import (
     Cancelled,
     ConfigError,
     HostError,
@@ -26,13 +28,11 @@ from modulehost.errors import (
     PluginError,
     one_line,
 )
-from modulehost.protocol import (
+from modulehost.shared.records import (
     LOST,
     AskHealth,
     Call,
     Cancel,
-    Channel,
-    ChannelClosedError,
     Checkpoint,
     Done,
     Failure,
@@ -42,7 +42,7 @@ from modulehost.protocol import (
     Progress,
     Snapshot,
 )
-from modulehost.settings import Settings
+from modulehost.shared.settings import Settings
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -349,7 +349,7 @@ def _let_go(error: BaseException) -> None:
 
 def _trace(error: BaseException) -> str:
     """The traceback without the host's own frames."""
-    ours = os.path.dirname(__file__)  # noqa: PTH120 - compared with co_filename, which is text
+    ours = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - compared with co_filename, which is text
     frames = error.__traceback__
     while frames and (
         frames.tb_frame.f_code.co_filename.startswith(ours)
@@ -380,7 +380,3 @@ def main() -> None:
         runner.run()
     except ChannelClosedError:
         end()
-
-
-if __name__ == "__main__":
-    main()

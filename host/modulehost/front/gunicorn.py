@@ -21,14 +21,12 @@ from gunicorn import glogging
 from gunicorn.app.base import Application
 from gunicorn.arbiter import Arbiter
 
-from modulehost import linux
-from modulehost.errors import one_line
-from modulehost.logs import Log, words_of
-from modulehost.settings import Settings
-from modulehost.worker import STOPS, Worker, unblock_stops
-
-SETTINGS_PROBLEM: Final = "MODULEHOST_SETTINGS_PROBLEM"
-"""Variable by which the arbiter hands down what is wrong with gunicorn's settings."""
+from modulehost.front.worker import STOPS, Worker, unblock_stops
+from modulehost.shared import linux
+from modulehost.shared.errors import one_line
+from modulehost.shared.logs import Log, words_of
+from modulehost.shared.names import SETTINGS_PROBLEM
+from modulehost.shared.settings import Settings
 
 DEFER_ACCEPT: Final = 30
 """Seconds for which the kernel keeps a connection that has sent nothing to itself."""
@@ -183,7 +181,7 @@ class KeptApplication(Application):
 
     def load(self) -> Callable[..., Iterable[bytes]]:
         """The application."""
-        from modulehost.wsgi import app
+        from modulehost.front.boot import app
 
         return app
 

@@ -13,12 +13,12 @@ from flask import Flask, Response, request
 from gunicorn.http.errors import NoMoreData
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from modulehost import metadata
-from modulehost.errors import HostError, RequestError
-from modulehost.logs import format_error
-from modulehost.protocol import OPERATIONS, Operation
-from modulehost.supervisor import Answer, Request, Supervisor
-from modulehost.worker import REQUEST_READ, what_is_wrong
+from modulehost.front.operations import Answer, Request, Supervisor
+from modulehost.front.worker import REQUEST_READ, what_is_wrong
+from modulehost.shared import metadata
+from modulehost.shared.errors import HostError, RequestError
+from modulehost.shared.logs import format_error
+from modulehost.shared.records import OPERATIONS, Operation
 
 STATUS: Final[dict[Operation, int]] = {
     "install": 201,

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from modulehost.errors import WrongModuleError
-from modulehost.metadata import Metadata, canonical
-from modulehost.protocol import Operation
-from modulehost.slots import Slots
+from modulehost.front.journal_file import Slots
+from modulehost.shared.errors import WrongModuleError
+from modulehost.shared.metadata import Metadata, canonical
+from modulehost.shared.records import Operation
 
 FILE: Final = "journal"
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from modulehost.errors import ConfigError
+from modulehost.shared.errors import ConfigError
 
 FILE = "config.json"
 KUBECONFIG = "workspace_kubeconfig"

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from modulehost.errors import one_line
+from modulehost.shared.errors import one_line
+from modulehost.shared.names import STARTED
 
 if TYPE_CHECKING:
-    from modulehost.supervisor import Supervisor
-
-STARTED: Final = "MODULEHOST_STARTED"
-"""Variable by which the keeper hands down when it was started, on the monotonic clock."""
+    from modulehost.front.operations import Supervisor
 
 REQUEST_READ: Final = "modulehost.request_read"
 """Key in the WSGI environ of a function to be called once the body has been read."""

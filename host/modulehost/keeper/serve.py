@@ -69,7 +69,7 @@ class Keeper:
 
     def run(self) -> int:
         """Keep gunicorn running until SIGTERM or SIGINT; the exit status."""
-        from modulehost import linux
+        from modulehost.shared import linux
 
         try:
             linux.become_subreaper()
@@ -140,7 +140,7 @@ class Keeper:
         return pid, report
 
     def _become(self, target: Child, reporter: int) -> NoReturn:
-        from modulehost import linux
+        from modulehost.shared import linux
 
         status = 1
         try:
@@ -173,7 +173,7 @@ class Keeper:
             pass
 
     def _wait_for_connection(self) -> None:
-        from modulehost import linux
+        from modulehost.shared import linux
 
         poll = select.poll()
         poll.register(self._listener.fileno(), select.POLLIN)
@@ -227,15 +227,15 @@ def run_gunicorn(listener: int, reporter: int) -> int:
     import gc
 
     gc.disable()  # until all is imported: it would look through the same lasting objects again
-    from modulehost.late import SERVER_LATE, import_with_late
+    from modulehost.shared.late import SERVER_LATE, import_with_late
 
-    import_with_late("modulehost.gunicorn", SERVER_LATE).run(listener)
+    import_with_late("modulehost.front.gunicorn", SERVER_LATE).run(listener)
     return 0
 
 
 def serve_reason(listener: int, reason: str) -> int:
     """The child that answers for gunicorn when that cannot start."""
-    from modulehost.lastresort import serve
+    from modulehost.keeper.lastresort import serve
 
     serve(listener, reason)
     return 0

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Final
 
-from modulehost.errors import BusyError, ClientGoneError
-from modulehost.linux import LONGEST_POLL
-from modulehost.protocol import Operation
+from modulehost.shared.errors import BusyError, ClientGoneError
+from modulehost.shared.linux import LONGEST_POLL
+from modulehost.shared.records import Operation
 
 MAX_WAITING: Final = 4
 

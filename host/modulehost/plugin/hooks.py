@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pluggy
 
 if TYPE_CHECKING:
-    from modulehost.context import Context
+    from modulehost.plugin.context import Context
 
 PROJECT: Final = "modulehost"
 GROUP: Final = "modulehost.managers"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from modulehost.errors import one_line
-from modulehost.late import import_with_late
+from modulehost.shared.errors import one_line
+from modulehost.shared.late import import_with_late
 
 if TYPE_CHECKING:
     from logging import LogRecord

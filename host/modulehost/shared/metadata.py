@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from modulehost.errors import MetadataError, RequestError
+from modulehost.shared.errors import MetadataError, RequestError
 
 MAX_INTEGER: Final = 2**53
 """Above it a float64, and so Go, no longer tells neighbouring integers apart."""

@@ -9,24 +9,17 @@ from __future__ import annotations
 import time
 from typing import Final, Literal, NamedTuple
 
-from modulehost import linux, metadata
-from modulehost.attendant import Attendant
-from modulehost.child import Child
-from modulehost.errors import ConfigError, NotCallableError, OperationError, SettingError
-from modulehost.journal import EDITED, RESTORED, Given, Journal
-from modulehost.lock import OperationLock
-from modulehost.logs import Log
-from modulehost.protocol import (
-    Call,
-    Cancel,
-    ChannelClosedError,
-    Checkpoint,
-    Done,
-    Operation,
-    Saved,
-)
-from modulehost.settings import DEFAULT_DEADLINE, Settings
-from modulehost.turns import Turn, Turns
+from modulehost.front.journal import EDITED, RESTORED, Given, Journal
+from modulehost.front.lock import OperationLock
+from modulehost.front.runner_process import Child
+from modulehost.front.runners import Attendant
+from modulehost.front.turns import Turn, Turns
+from modulehost.shared import linux, metadata
+from modulehost.shared.channel import ChannelClosedError
+from modulehost.shared.errors import ConfigError, NotCallableError, OperationError, SettingError
+from modulehost.shared.logs import Log
+from modulehost.shared.records import Call, Cancel, Checkpoint, Done, Operation, Saved
+from modulehost.shared.settings import DEFAULT_DEADLINE, Settings
 
 HEALTH_DEADLINE: Final = 5.0
 """Seconds for the health hook while nothing runs."""

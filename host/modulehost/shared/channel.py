@@ -1,12 +1,7 @@
-"""The records between front and runner, and the two channels that carry them.
+"""What carries records between front and runner.
 
-``calls``    synchronous: the front sends a Call, the runner's main thread answers Done; in between
-             it may send Checkpoint, answered by Saved.
-``control``  asynchronous: the front sends Cancel and AskHealth, the runner's second thread sends
-             the rest.
-
-Each is a private socket pair, so nothing that a plugin prints, closes or redirects can be taken
-for a record. A record on the wire is four bytes of length, big-endian, then MessagePack.
+A channel is a private socket pair, so nothing that a plugin prints, closes or redirects can be
+taken for a record. A record on the wire is four bytes of length, big-endian, then MessagePack.
 """
 
 from __future__ import annotations
@@ -14,126 +9,11 @@ from __future__ import annotations
 import _socket as socket  # the Python half would cost the runner half a megabyte
 import struct
 import threading
-from typing import Final, Literal, get_args
+from typing import Final
 
 import msgspec
 
-LOST: Final = 113
-"""Exit status of a runner whose connection has ended while it lived."""
-
-Operation = Literal["install", "uninstall", "sleep", "resume"]
-OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
-
-
-class Record(msgspec.Struct, tag=True, array_like=True):
-    """The base of all records."""
-
-
-class Call(Record):
-    """Run a hook. ``metadata`` is JSON text, ``deadline`` in seconds from now.
-
-    ``id`` is what all that is told of the operation names; ``request_id`` is for the log.
-    """
-
-    id: str
-    operation: Operation
-    request_id: str
-    metadata: bytes
-    deadline: float
-
-
-class Done(Record):
-    """The hook has ended; ``metadata`` is as it left it, and None when it could not be written.
-
-    ``plain`` is false for metadata that is no JSON, and that only ``metadata.restore`` reads.
-    """
-
-    metadata: bytes | None
-    plain: bool = True
-    failure: Failure | None = None
-
-
-class Failure(Record):
-    """Why an operation failed: ``kind`` tells what it means for the module."""
-
-    kind: Literal["config", "metadata", "hook", "cancelled"]
-    reason: str
-
-
-class Checkpoint(Record):
-    """Keep this metadata now; the hook waits for Saved."""
-
-    metadata: bytes
-
-
-class Saved(Record):
-    """The checkpoint is in the journal."""
-
-
-class Loaded(Record):
-    """The plugin is ready: its entry point, its distribution, and the deadlines it wishes for."""
-
-    plugin: str
-    package: str
-    version: str
-    deadlines: dict[str, float]
-    has_health: bool
-
-
-class LoadFailed(Record):
-    """The plugin cannot be used; the runner ends."""
-
-    reason: str
-
-
-class Snapshot(Record):
-    """The metadata of the running operation has changed; text for ``metadata.restore``."""
-
-    id: str
-    metadata: bytes
-
-
-class Progress(Record):
-    """How far the running operation is, in the plugin's words."""
-
-    id: str
-    text: str
-
-
-class Cancel(Record):
-    """Ask the running operation to stop."""
-
-    id: str
-    reason: str
-
-
-class AskHealth(Record):
-    """Run the health hook."""
-
-    number: int
-
-
-class Health(Record):
-    """What the health hook said to the question of that number."""
-
-    number: int
-    healthy: bool
-    message: str
-
-
-AnyRecord = (
-    Call
-    | Done
-    | Checkpoint
-    | Saved
-    | Loaded
-    | LoadFailed
-    | Snapshot
-    | Progress
-    | Cancel
-    | AskHealth
-    | Health
-)
+from modulehost.shared.records import AnyRecord, Record
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(AnyRecord)

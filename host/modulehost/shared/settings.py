@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from modulehost.errors import SettingError
+from modulehost.shared.errors import SettingError
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import IO, Final
 
-from modulehost.logs import Log
+from modulehost.shared.logs import Log
 
 LONGEST_LINE: Final = 3000
 """Bytes after which a line is cut."""

@@ -7,7 +7,7 @@ import os
 import time
 from typing import Final, Self
 
-from modulehost.turns import Turn
+from modulehost.front.turns import Turn
 
 _POLL: Final = 0.05  # s; only while another front, told to stop, finishes its last operation
 

@@ -1,0 +1,1 @@
+"""gunicorn's worker with the Flask application: it takes the calls and looks after the runner."""

@@ -1,0 +1,1 @@
+"""What the processes exchange, and what all of them use."""

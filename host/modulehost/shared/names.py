@@ -1,0 +1,15 @@
+"""Variables by which the host's processes hand something down to each other."""
+
+from __future__ import annotations
+
+PRIVATE_ENVIRONMENT = "MODULEHOST_"
+"""All of them start so; a plugin does not see them."""
+
+STARTED = "MODULEHOST_STARTED"
+"""Set by the keeper: when it was started, in seconds on the monotonic clock."""
+
+RELOAD = "MODULEHOST_RELOAD"
+"""Set by the keeper: the plugin's files are watched."""
+
+SETTINGS_PROBLEM = "MODULEHOST_SETTINGS_PROBLEM"
+"""Set by the arbiter: what is wrong with gunicorn's settings."""
