@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from modulehost.plugin import config, discovery
 from modulehost.plugin.context import Cancellation, Context, Host
+from modulehost.runner import logging_bridge
 from modulehost.shared import linux, logs, metadata
 from modulehost.shared.channel import Channel, ChannelClosedError
+from modulehost.shared.describe import traceback_of
 from modulehost.shared.errors import (
     Cancelled,
     ConfigError,
@@ -120,11 +122,11 @@ class Runner:
             self._plugin = discovery.load(discovery.select(discovery.find(), self.settings.plugin))
         except PluginError as error:
             if error.__cause__ is not None:
-                self._log.event("error", str(error), exception=_trace(error.__cause__))
+                self._log.event("error", str(error), exception=traceback_of(error.__cause__))
             self._control.send(LoadFailed(str(error)))
             return
         if "logging" in sys.modules:
-            self._take_over_logging()
+            logging_bridge.take_over(self._log)
         threading.Thread(target=self._answer_health, name="health", daemon=True).start()
         found = self._plugin.found
         self._control.send(
@@ -172,7 +174,7 @@ class Runner:
             if isinstance(error, MemoryError):
                 _let_go(error)
             reason = self._reason(error)
-            self._bind(operation).error(f"{name} raised", exception=_trace(error))
+            self._bind(operation).error(f"{name} raised", exception=traceback_of(error))
             return Failure("hook", reason)
         if result is not None:
             return Failure(
@@ -309,7 +311,7 @@ class Runner:
         except (Cancelled, ModuleError, HostError) as error:
             return False, self._reason(error)
         except BaseException as error:  # noqa: BLE001 - SystemExit, too
-            self._log.event("error", "health raised", exception=_trace(error))
+            self._log.event("error", "health raised", exception=traceback_of(error))
             return False, self._reason(error)
         finally:
             cancellation.close()
@@ -318,22 +320,6 @@ class Runner:
         if result is False:
             return False, "the plugin says that the module is not healthy"
         return False, f"the hook health returned {type(result).__name__}, not a bool"
-
-    def _take_over_logging(self) -> None:
-        """Have what libraries log through the standard library come out as lines of ours."""
-        import logging
-
-        log = self._log
-
-        class Handler(logging.Handler):
-            def emit(self, record: logging.LogRecord) -> None:
-                error = record.exc_info and record.exc_info[1]
-                extra = {"exception": _trace(error)} if error else {}
-                level = record.levelname.lower()
-                level = level if level in logs.LEVELS else "info"
-                log.event(level, **logs.words_of(record), logger=record.name, **extra)
-
-        logging.basicConfig(handlers=[Handler()], level=log.level)
 
 
 def _let_go(error: BaseException) -> None:
@@ -345,19 +331,6 @@ def _let_go(error: BaseException) -> None:
         except RuntimeError:
             pass  # ours, which still runs
         trace = trace.tb_next
-
-
-def _trace(error: BaseException) -> str:
-    """The traceback without the host's own frames."""
-    ours = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - compared with co_filename, which is text
-    frames = error.__traceback__
-    while frames and (
-        frames.tb_frame.f_code.co_filename.startswith(ours)
-        or "pluggy" in frames.tb_frame.f_globals.get("__name__", "")
-        or frames.tb_frame.f_globals.get("__name__", "").startswith("importlib")
-    ):
-        frames = frames.tb_next
-    return logs.format_error(error.with_traceback(frames))
 
 
 def end() -> None:
