@@ -1,5 +1,5 @@
 """What gunicorn loads: ``gunicorn -c gunicorn.conf.py modulehost.wsgi:app``."""
 
-from modulehost.front.boot import app, supervisor
+from modulehost.front.boot import app, operations
 
-__all__ = ["app", "supervisor"]
+__all__ = ["app", "operations"]

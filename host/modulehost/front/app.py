@@ -13,14 +13,14 @@ from flask import Flask, Response, request
 from gunicorn.http.errors import NoMoreData
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from modulehost.front.operations import Answer, Request, Supervisor
-from modulehost.front.worker import REQUEST_READ, what_is_wrong
-from modulehost.shared import metadata
+from modulehost.front.clients import Client
+from modulehost.front.operations import Answer, Operations, Request
+from modulehost.front.worker import what_is_wrong
 from modulehost.shared.errors import HostError, RequestError
 from modulehost.shared.logs import format_error
-from modulehost.shared.records import OPERATIONS, Operation
+from modulehost.shared.records import OPERATIONS, OperationName
 
-STATUS: Final[dict[Operation, int]] = {
+STATUS: Final[dict[OperationName, int]] = {
     "install": 201,
     "uninstall": 204,
     "sleep": 200,
@@ -34,13 +34,13 @@ _MODULE: Final = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.[a-z0-9.-]+)?(
 _STEP: Final = 1 << 16
 
 
-def create_app(supervisor: Supervisor, started: float) -> Flask:
+def create_app(operations: Operations, started: float) -> Flask:
     """The application; ``started`` is the host's start on the monotonic clock."""
     app = Flask("modulehost", static_folder=None)
     app.url_map.merge_slashes = False
 
     def health() -> Response:
-        healthy, message = supervisor.health()
+        healthy, message = operations.health()
         body = {
             "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "uptime": time.monotonic() - started,
@@ -53,28 +53,29 @@ def create_app(supervisor: Supervisor, started: float) -> Flask:
             content_type="application/json",
         )
 
-    def operate(operation: Operation) -> Response:
-        answer = supervisor.call(
+    def operate(operation: OperationName) -> Response:
+        client = _client()
+        answer = operations.call(
             Request(
                 operation,
                 _request_id(),
-                metadata.decode(read_body(supervisor.settings.max_body)),
+                read_body(operations.settings.max_body),
                 _module(request.headers.get("Host", "")),
-                _client(),
+                None if client is None else client.fileno(),
             )
         )
-        body = b"" if operation == "uninstall" else answer.metadata + b"\n"
-        response = Response(_deliver(body, answer), STATUS[operation])
-        response.call_on_close(answer.close)
         if operation == "uninstall":
+            response = Response(_deliver(b"", answer, client), STATUS[operation])
             del response.headers["Content-Type"]
         else:
-            response.headers["Content-Type"] = "application/json"
-            response.content_length = len(body)
+            body = answer.metadata + b"\n"
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+            response = Response(_deliver(body, answer, client), STATUS[operation], headers)
+        response.call_on_close(answer.close)
         return response
 
     def refuse(error: HostError) -> Response:
-        supervisor.log.event(
+        operations.log.event(
             "warning",
             "call refused",
             path=request.path,
@@ -84,7 +85,7 @@ def create_app(supervisor: Supervisor, started: float) -> Flask:
         return Response(f"{error}\n", 400, content_type=_TEXT)
 
     def fail(error: Exception) -> Response:
-        supervisor.log.event(
+        operations.log.event(
             "error", "the host failed", path=request.path, exception=format_error(error)
         )
         status = 503 if request.path == "/health" else 400
@@ -125,21 +126,23 @@ def read_body(limit: int) -> bytes:
     if announced is not None and announced > limit:
         raise RequestError(_too_large(limit))
     stream = request.environ["wsgi.input"]
-    body = b""
+    parts: list[bytes] = []
+    size = 0
     try:
-        while len(body) <= limit and (data := stream.read(_STEP)):
-            body += data
+        while size <= limit and (data := stream.read(_STEP)):
+            parts.append(data)
+            size += len(data)
     except NoMoreData:
         raise RequestError("the body ended before its last chunk") from None
     except Exception as error:  # noqa: BLE001 - gunicorn has many for a bad body
         raise RequestError(f"the body could not be read: {what_is_wrong(error)}") from None
-    if len(body) > limit:
+    if size > limit:
         raise RequestError(_too_large(limit))
-    if announced is not None and len(body) < announced:
-        raise RequestError(f"the body ended after {len(body)} of {announced} bytes")
-    if REQUEST_READ in request.environ:
-        request.environ[REQUEST_READ]()
-    return body
+    if announced is not None and size < announced:
+        raise RequestError(f"the body ended after {size} of {announced} bytes")
+    if (client := _client()) is not None:
+        client.has_sent()
+    return b"".join(parts)
 
 
 def _too_large(limit: int) -> str:
@@ -163,13 +166,15 @@ def _module(host: str) -> str | None:
     return f"{match[1]}.{match[2]}".lower() if match else None
 
 
-def _client() -> int | None:
-    """The descriptor of the client's socket, where the server tells it."""
-    sock = request.environ.get("gunicorn.socket")
-    return None if sock is None else int(sock.fileno())
+def _client() -> Client | None:
+    """The client, where the server tells of it."""
+    client: Client | None = request.environ.get(Client.KEY)
+    return client
 
 
-def _deliver(body: bytes, answer: Answer) -> Iterator[bytes]:
+def _deliver(body: bytes, answer: Answer, client: Client | None) -> Iterator[bytes]:
     """The body as a stream: the server asks for more only when the first piece is out."""
     yield body
+    if client is not None:
+        client.is_answered()
     answer.delivered()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from modulehost.front.operations import Supervisor
+from modulehost.front.operations import Operations
 from modulehost.shared.errors import SettingError
 from modulehost.shared.late import SERVER_LATE, import_with_late
 from modulehost.shared.logs import Log
@@ -16,8 +16,8 @@ from modulehost.shared.names import RELOAD, SETTINGS_PROBLEM, STARTED
 from modulehost.shared.settings import Settings
 
 
-def _supervisor() -> Supervisor:
-    """A supervisor; one that serves the reason when a setting is wrong."""
+def _operations() -> Operations:
+    """The operations; ones that serve the reason when a setting is wrong."""
     problem = os.environ.get(SETTINGS_PROBLEM)
     try:
         settings = Settings.from_env(os.environ)
@@ -27,19 +27,19 @@ def _supervisor() -> Supervisor:
     log = Log(1, settings.log_level, settings.log_format)
     if problem:
         log.event("error", "a setting is wrong", reason=problem)
-    return Supervisor(settings, log, problem)
+    return Operations(settings, log, problem)
 
 
-supervisor = _supervisor()
+operations = _operations()
 if RELOAD in os.environ:
     from modulehost.front.reload import Watcher
 
-    Watcher(supervisor).start()
-supervisor.start()
+    Watcher(operations).start()
+operations.start()
 
 import_with_late("flask", SERVER_LATE)
 
 from modulehost.front.app import create_app  # noqa: E402 - see above
 
-app = create_app(supervisor, float(os.environ.get(STARTED, time.monotonic())))
-app.extensions["modulehost"] = supervisor
+app = create_app(operations, float(os.environ.get(STARTED, time.monotonic())))
+app.extensions["modulehost"] = operations

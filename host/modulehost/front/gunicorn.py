@@ -22,6 +22,7 @@ from gunicorn.app.base import Application
 from gunicorn.arbiter import Arbiter
 
 from modulehost.front.worker import STOPS, Worker, unblock_stops
+from modulehost.front import stopping
 from modulehost.shared import linux
 from modulehost.shared.errors import one_line
 from modulehost.shared.logs import Log, words_of
@@ -118,6 +119,15 @@ class _Handler(logging.Handler):
         self._log.event(level, **words_of(record), logger=record.name, **extra)
 
 
+class KeptArbiter(Arbiter):
+    """gunicorn's arbiter, which tells its workers when the whole host stops."""
+
+    def stop(self, graceful: bool = True) -> None:
+        """End the workers, then this process."""
+        stopping.announce()
+        super().stop(graceful)
+
+
 class KeptApplication(Application):
     """gunicorn under the keeper: on its socket, with GUNICORN_CMD_ARGS, without a command line."""
 
@@ -177,7 +187,7 @@ class KeptApplication(Application):
 
     def run(self) -> None:
         """Run the arbiter. What it raises is for the keeper to log and to serve."""
-        Arbiter(self).run()
+        KeptArbiter(self).run()
 
     def load(self) -> Callable[..., Iterable[bytes]]:
         """The application."""
@@ -219,7 +229,7 @@ threads = max(4, min(400, _descriptors // 4))  # they mostly wait, and are made 
 # a thread may take a second descriptor, and the host needs some
 worker_connections = max(2 * threads, min(10_000, _descriptors - threads - 100))
 keepalive = 120  # s; Go's client keeps idle connections for 90
-timeout = 0  # a heartbeat of the worker's main thread, not a bound on requests
+timeout = 40  # s; a heartbeat of the worker's main thread, which never waits, not of requests
 graceful_timeout = 25  # s; the supervisor needs 20 at most, Kubernetes kills after 30
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108

@@ -9,47 +9,40 @@ plugin instead. It must outlive processes, not the node: nothing is synced to di
 from __future__ import annotations
 
 import threading
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
 
 from modulehost.front.journal_file import Slots
-from modulehost.shared.errors import WrongModuleError
-from modulehost.shared.metadata import Metadata, canonical
-from modulehost.shared.records import Operation
+from modulehost.shared.errors import HostError, RequestError
+from modulehost.shared.metadata import canonical
+from modulehost.shared.records import MetadataText, OperationName
 
 FILE: Final = "journal"
 
 
-class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What the file holds; ``delivered`` is the slot's mark."""
+class Entry(msgspec.Struct, array_like=True):
+    """What the file holds, as MessagePack; ``delivered`` is the file's mark."""
 
     module: str | None = None
     entered: bool = False
     operation: str | None = None
     succeeded: bool = False
-    sent: msgspec.Raw = msgspec.Raw(b"{}")
-    outcome: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # as sent; Raw | None takes null only
-    salvaged: str | None = None
+    sent: bytes = b"{}"
+    outcome: MetadataText | None = None
+    """None: as it was sent."""
     delivered: bool = False
 
-    def outcome_text(self) -> bytes:
+    def left(self) -> MetadataText:
         """The outcome, as the plugin is given it."""
-        if self.salvaged is not None:
-            return self.salvaged.encode()
-        return bytes(self.sent if self.outcome is msgspec.UNSET else self.outcome)
-
-    def keep(self, metadata: bytes, *, plain: bool) -> None:
-        """Set the outcome: JSON as it is, what is none (NaN, lone surrogates) as a string."""
-        changed = plain and metadata != bytes(self.sent)
-        self.outcome = msgspec.Raw(metadata) if changed else msgspec.UNSET
-        self.salvaged = None if plain else metadata.decode()
+        return self.outcome or MetadataText(self.sent)
 
 
 class Given(NamedTuple):
     """The metadata that an operation gets, and where it is from."""
 
-    metadata: bytes
+    metadata: MetadataText
     origin: str
 
 
@@ -57,12 +50,12 @@ SENT: Final = "as sent"
 RESTORED: Final = "restored from the journal: the operator did not keep the last outcome"
 EDITED: Final = "as sent: changed since the last answer"
 
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Record)
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Entry)
 
 
 class Journal:
-    """The record of the last operation, in memory and in a file of mode 0600.
+    """What is kept of the last operation, in memory and in a file of mode 0600.
 
     The methods are called by whoever holds the turn; ``save`` also by the thread that takes
     copies from the runner.
@@ -70,11 +63,12 @@ class Journal:
 
     def __init__(self, folder: str) -> None:
         self._slots = Slots(folder, FILE)
-        self._record = Record()
-        self._before = self._record
+        self._entry = Entry()
+        self._before = self._entry
         self._running: str | None = None
+        self._saved = 0  # the number of the last copy
         self._lock = threading.RLock()
-        self._load()
+        self.load()
 
     @property
     def problem(self) -> str | None:
@@ -84,90 +78,89 @@ class Journal:
     @property
     def entered(self) -> bool:
         """Whether any hook was ever entered: there may be something to clean up."""
-        return self._record.entered
+        return self._entry.entered
+
+    def load(self) -> None:
+        """Read the file; to be called again when another front may have written it since."""
+        with self._lock:
+            text, marked = self._slots.read()
+            try:
+                self._entry = _decoder.decode(text) if text else Entry()
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                self._entry = Entry()
+            self._entry.delivered = marked
 
     def admit(self, module: str | None) -> None:
-        """Pin the module that the first operation is for; raises WrongModuleError for another."""
+        """Pin the module that the first operation is for; raises HostError for another."""
         with self._lock:
-            if module is None or module == self._record.module:
+            if module is None or module == self._entry.module:
                 return
-            self._refresh()
-            if self._record.module not in (None, module):
-                raise WrongModuleError(
-                    f"this host serves the module {self._record.module}, but the call is for"
+            if self._entry.module is not None:
+                raise HostError(
+                    f"this host serves the module {self._entry.module}, but the call is for"
                     f" {module}: the cluster has mixed up two modules; delete and create one of"
                     " them again"
                 )
-            self._record.module = module
+            self._entry.module = module
 
     def unpin(self) -> None:
         """The operation was not accepted: unless another one was, its module is not pinned."""
         with self._lock:
-            if self._record.module is not None and not self._record.entered:
-                self._record.module = None
+            if self._entry.module is not None and not self._entry.entered:
+                self._entry.module = None
                 self._write()
 
-    def begin(self, operation: Operation, turn: str, body: Metadata) -> Given:
+    def begin(self, operation: OperationName, turn: str, body: bytes) -> Given:
         """Record what an operation was sent; returns what its hook gets. ``turn`` is its id."""
         with self._lock:
-            self._refresh()
-            last, sent = self._record, canonical(body)
-            repeated = operation == last.operation and last.succeeded and last.delivered
-            given = Given(sent, SENT)
-            if last.operation is not None and sent != (outcome := last.outcome_text()):
-                if sent != bytes(last.sent):  # a Raw equals nothing but a Raw
-                    given = Given(sent, EDITED)
-                elif not repeated:
-                    given = Given(outcome, RESTORED)
-            self._before = last
-            self._running = turn
-            self._record = Record(
-                module=last.module, entered=True, operation=operation, sent=msgspec.Raw(sent)
-            )
-            restored = given.origin is RESTORED
-            self._record.keep(given.metadata, plain=not (restored and last.salvaged is not None))
+            last, sent = self._entry, body.strip() and body or b"{}"
+            given = _give(last, operation, sent)
+            self._before, self._running, self._saved = last, turn, 0
+            self._entry = Entry(module=last.module, entered=True, operation=operation, sent=sent)
+            if given.origin is RESTORED:
+                self._entry.outcome = given.metadata
             self._write()
             return given
 
-    def save(self, turn: str, metadata: bytes, *, plain: bool = True) -> None:
+    def save(self, turn: str, number: int, metadata: MetadataText) -> None:
         """Keep what a running operation has made of the metadata so far; late copies are dropped.
 
-        ``plain`` says that it is JSON, and not only what ``metadata.restore`` can read.
+        ``number`` grows with each copy of an operation, whichever way it comes.
         """
         with self._lock:
-            if turn != self._running:
-                return
-            self._record.keep(metadata, plain=plain)
-            self._write()
+            if turn == self._running and number > self._saved:
+                self._saved = number
+                self._entry.outcome = metadata
+                self._write()
 
-    def finish(self, metadata: bytes | None, *, plain: bool = True, succeeded: bool) -> None:
+    def finish(self, metadata: MetadataText | None, *, succeeded: bool) -> None:
         """Record the outcome; None when it could not be read: what was saved last stays."""
         with self._lock:
             self._running = None
-            self._record.succeeded = succeeded
+            self._entry.succeeded = succeeded
             if metadata is not None:
-                self._record.keep(metadata, plain=plain)
+                self._entry.outcome = metadata
             self._write()
 
     def delivered(self) -> None:
         """The whole answer has gone into the socket."""
         with self._lock:
-            self._record.delivered = True
+            self._entry.delivered = True
             self._slots.mark()
 
     def revert(self) -> None:
         """Forget the operation that was begun: the plugin was not called."""
         with self._lock:
             self._running = None
-            self._record = self._before
+            self._entry = self._before
             self._write()
-            if self._record.delivered:
+            if self._entry.delivered:
                 self._slots.mark()
 
     def clear(self) -> None:
         """Forget everything: the module is gone."""
         with self._lock:
-            self._record = Record()
+            self._entry = Entry()
             self._write()
 
     def to_send(self) -> bytes:
@@ -176,21 +169,29 @@ class Journal:
         After a failure that is what was sent before: the outcome need not be JSON then, and that
         of an operation that still runs would be stale when its turn has come.
         """
-        record = self._record
-        return record.outcome_text() if record.succeeded else bytes(record.sent)
-
-    def _refresh(self) -> None:
-        """Read the file again when another front has written it since."""
-        if self._slots.newer():
-            self._load()
-
-    def _load(self) -> None:
-        text, marked = self._slots.read()
-        try:
-            self._record = _decoder.decode(text) if text else Record()
-        except ValueError:
-            self._record = Record()
-        self._record.delivered = marked
+        entry = self._entry
+        return entry.left().text if entry.succeeded else entry.sent
 
     def _write(self) -> None:
-        self._slots.write(_encoder.encode(self._record))
+        self._slots.write(_encoder.encode(self._entry))
+
+
+def _give(last: Entry, operation: OperationName, sent: bytes) -> Given:
+    """What an operation gets that is sent this, after that last one."""
+    outcome, as_sent = last.left(), Given(MetadataText(sent), SENT)
+    if last.operation is None or sent == outcome.text:
+        return as_sent
+    is_kept = outcome.is_json and _canonical(sent) == outcome.text
+    if sent != last.sent and _canonical(sent) != _canonical(last.sent):
+        return as_sent if is_kept else Given(as_sent.metadata, EDITED)
+    repeated = operation == last.operation and last.succeeded and last.delivered
+    return as_sent if repeated or is_kept else Given(outcome, RESTORED)
+
+
+@lru_cache(maxsize=2)  # of a call and of the one before
+def _canonical(text: bytes) -> bytes:
+    """What is no metadata is the same as nothing else; the runner refuses it."""
+    try:
+        return canonical(text)
+    except RequestError:
+        return text

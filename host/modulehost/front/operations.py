@@ -1,169 +1,207 @@
-"""The front's side of the runner: one operation at a time, bounded in time, whatever it does.
+"""The life of an operation: one at a time, bounded in time, whatever the plugin does.
 
-``Supervisor.call`` is the life of an operation from top to bottom. It runs in the thread of the
-view that serves the call.
+``Operations.call`` is that life from top to bottom. It runs in the thread of the view that serves
+the call.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
+from modulehost.front.front_lock import POLL, FrontLock
+from modulehost.front.health import Health
 from modulehost.front.journal import EDITED, RESTORED, Given, Journal
-from modulehost.front.lock import OperationLock
-from modulehost.front.runner_process import Child
-from modulehost.front.runners import Attendant
+from modulehost.front.runner_process import BURIAL, Ended, RunnerProcess
+from modulehost.front.runners import Runners
 from modulehost.front.turns import Turn, Turns
 from modulehost.shared import linux, metadata
 from modulehost.shared.channel import ChannelClosedError
-from modulehost.shared.errors import ConfigError, NotCallableError, OperationError, SettingError
+from modulehost.shared.errors import HostError, NotCallableError
 from modulehost.shared.logs import Log
-from modulehost.shared.records import Call, Cancel, Checkpoint, Done, Operation, Saved
+from modulehost.shared.records import (
+    Call,
+    Cancel,
+    Checkpoint,
+    Done,
+    Kind,
+    Loaded,
+    MetadataText,
+    OperationName,
+    Saved,
+)
 from modulehost.shared.settings import DEFAULT_DEADLINE, Settings
-
-HEALTH_DEADLINE: Final = 5.0
-"""Seconds for the health hook while nothing runs."""
-
-HEALTH_PATIENCE: Final = 0.5
-"""Seconds for the health hook while an operation runs, and for the plugin to load."""
-
-RETRY_LOADING: Final = 5.0
-"""Seconds after which a question for the host's health has a failed load tried again."""
 
 LONGEST_STOP: Final = 10.0
 """Seconds, each, for an operation to finish and to stop once SIGTERM has come: Kubernetes kills
 after 30."""
 
-RUNNING: Final = "Service is running"
 DEADLINE: Final = "its deadline passed"
 STOPPING: Final = "the host is stopping"
+
+LEVEL_OF: Final[dict[Kind, str]] = {
+    "succeeded": "info",
+    "unkept": "error",
+    "failed": "error",
+    "cancelled": "error",
+    "refused": "warning",
+}
 
 
 class Request(NamedTuple):
     """A call as it came: ``client`` is the descriptor of its socket."""
 
-    operation: Operation
+    operation: OperationName
     request_id: str
-    body: metadata.Metadata
+    body: bytes
     module: str | None
     client: int | None
 
 
-class Supervisor:
-    """Owns the runner, the queue and the journal. Make one a process; ``start`` before use."""
+class Operations:
+    """Owns the runners, the queue and the journal. Make one a process; ``start`` before use."""
 
     def __init__(self, settings: Settings, log: Log, problem: str | None = None) -> None:
         self.settings = settings
         self.log = log
         self._problem = problem
         self._journal = Journal(settings.state_dir)
+        self._lock = FrontLock(settings.state_dir)
         self._turns = Turns()
-        self._attendant = Attendant(log, self._journal, self._turns)
+        self._runners = Runners(log, self._journal, self._turns)
+        self.health = Health(self._runners, self._turns, problem)
 
     def start(self) -> None:
         """Start the first runner, without waiting for it."""
         linux.become_subreaper()
         if self._problem is None:
-            self._attendant.want()
-            self._attendant.start()
+            self._runners.want()
+            self._runners.start()
 
     @property
     def can_sleep(self) -> bool:
         """Whether nothing would be lost if this process ended now."""
         return self._turns.is_idle() and self._journal.problem is None
 
-    def reload(self) -> Operation | None:
+    def reload(self) -> OperationName | None:
         """Load the plugin again: at once, or when the operation has ended that is returned."""
-        return self._attendant.reload()
+        return self._runners.reload()
 
     def call(self, request: Request) -> Answer:
         """Run an operation; the answer holds the turn until it is closed.
 
         Raises HostError with the reason when it failed.
         """
-        self._journal.admit(request.module)
-        turn = self._turns.take(request.operation, request.client)
+        if self._lock.is_held:
+            self._journal.admit(request.module)
+        turn = self._turns.take(
+            request.operation, request.client, lambda: metadata.decode(request.body)
+        )
         answer = Answer(self, turn)
         try:
+            self._hold_lock(turn)
+            self._journal.admit(request.module)
             answer.metadata = self._run(request, turn)
         except NotCallableError as error:
-            if request.operation != "uninstall" or request.body or self._journal.entered:
-                self._journal.unpin()
+            try:
+                self._forgive(request, error)
+            except BaseException:
                 answer.close()
                 raise
-            self.log.event(
-                "warning",
-                "uninstall with nothing to clean up",
-                request_id=request.request_id,
-                reason=str(error),
-            )
-            self._journal.clear()
         except BaseException:
             answer.close()
             raise
         return answer
 
+    def _forgive(self, request: Request, error: NotCallableError) -> None:
+        """Let an uninstall succeed that has nothing to clean up; raises the error for all others."""
+        if request.operation != "uninstall" or self._journal.entered or metadata.decode(request.body):
+            self._journal.unpin()
+            raise error
+        self.log.event(
+            "warning",
+            "uninstall with nothing to clean up",
+            request_id=request.request_id,
+            reason=str(error),
+        )
+        self._journal.clear()
+
+    def _hold_lock(self, turn: Turn) -> None:
+        """Have the last operation of a front before us end, whose outcome is then read."""
+        while not self._lock.is_held:
+            if self._lock.take():
+                self._journal.load()
+                turn.started = time.monotonic()
+                return
+            turn.check()
+            if time.monotonic() > turn.started + (self.settings.deadline or DEFAULT_DEADLINE):
+                raise HostError("the host was reloaded, and its last operation has not ended yet")
+            turn.wait(POLL)
+
     def _run(self, request: Request, turn: Turn) -> bytes:
         """Run an operation whose turn it is; the metadata that its hook left."""
         if self._problem is not None:
-            raise SettingError(self._problem)
-        with OperationLock(self.settings.state_dir) as lock:
-            lock.wait(turn)
-            child, given, deadline = self._hand_over(request, turn)
-            assert child.loaded is not None  # noqa: S101 - that is what ready means
-            about = {
-                "operation": request.operation,
-                "plugin": child.loaded.plugin,
-                "request_id": request.request_id,
-            }
-            level = "warning" if given.origin in (RESTORED, EDITED) else "info"
-            self.log.event(level, "operation started", **about, metadata=given.origin)
-            if self._journal.problem:
-                self.log.event("warning", self._journal.problem, **about)
+            raise NotCallableError(self._problem)
+        runner, loaded, given, deadline = self._hand_over(request, turn)
+        about = {
+            "operation": request.operation,
+            "plugin": loaded.plugin,
+            "request_id": request.request_id,
+        }
+        level = "warning" if given.origin in (RESTORED, EDITED) else "info"
+        self.log.event(level, "operation started", **about, metadata=given.origin)
+        if self._journal.problem:
+            self.log.event("warning", self._journal.problem, **about)
 
-            end = self._await_end(child, request, turn, deadline)
-            if end.outcome == "refused":
-                self._journal.revert()
-            else:
-                succeeded = end.outcome == "succeeded"
-                self._journal.finish(end.metadata, plain=end.plain, succeeded=succeeded)
-            self.log.event(
-                LEVEL_OF[end.outcome],
-                "operation finished",
-                **about,
-                outcome=end.outcome,
-                seconds=round(time.monotonic() - turn.started, 4),
-                **({"reason": end.reason} if end.outcome == "failed" else {}),
-            )
-            if end.outcome == "failed" or turn.cancelled is not None:
-                child.kill("its operation failed or was cancelled")
-            if end.outcome != "succeeded":
-                raise (ConfigError if end.outcome == "refused" else OperationError)(end.reason)
-            if request.operation == "uninstall":
-                self._journal.clear()
-            return end.metadata or b"{}"
+        done = self._await_end(runner, request, turn, deadline)
+        # uninstall may leave what is no JSON: nobody keeps it
+        succeeded = done.kind == "succeeded" or (done.kind, turn.operation) == ("unkept", "uninstall")
+        if done.kind == "refused":
+            self._journal.revert()
+        else:
+            self._journal.finish(done.metadata, succeeded=succeeded)
+        self.log.event(
+            "info" if succeeded else LEVEL_OF[done.kind],
+            "operation finished",
+            **about,
+            outcome="succeeded" if succeeded else done.kind,
+            seconds=round(time.monotonic() - turn.started, 4),
+            **({} if succeeded else {"reason": done.reason}),
+        )
+        if not succeeded or turn.cancelled is not None:
+            runner.kill("its operation failed or was cancelled")
+        if done.kind == "refused":
+            raise NotCallableError(done.reason)
+        if not succeeded:
+            raise HostError(done.reason)
+        if request.operation == "uninstall":
+            self._journal.clear()
+        return b"{}" if done.metadata is None else done.metadata.text
 
-    def _hand_over(self, request: Request, turn: Turn) -> tuple[Child, Given, float]:
+    def _hand_over(
+        self, request: Request, turn: Turn
+    ) -> tuple[RunnerProcess, Loaded, Given, float]:
         """Give the call to a runner: which, with what metadata, how many seconds it has."""
         while True:
-            child = self._attendant.ready(turn, self.settings.deadline or DEFAULT_DEADLINE)
-            assert child.loaded is not None  # noqa: S101 - that is what ready means
-            deadline = self.settings.deadline or child.loaded.deadlines.get(
+            runner, loaded = self._runners.ready(turn, self.settings.deadline or DEFAULT_DEADLINE)
+            deadline = self.settings.deadline or loaded.deadlines.get(
                 request.operation, DEFAULT_DEADLINE
             )
             given = self._journal.begin(request.operation, turn.id, request.body)
-            left = turn.started + deadline - time.monotonic()
+            left = max(0.0, turn.started + deadline - time.monotonic())
+            about = (turn.id, request.operation, request.request_id)
             try:
-                about = (turn.id, request.operation, request.request_id)
-                child.calls.send(Call(*about, given.metadata, max(0.0, left)))
+                runner.calls.send(Call(*about, given.metadata, left))
             except ChannelClosedError:  # it has died just now: the next one
-                child.part()
+                runner.part()
                 self._journal.revert()
             else:
-                child.is_used = True
-                return child, given, deadline
+                runner.is_used = True
+                return runner, loaded, given, deadline
 
-    def _await_end(self, child: Child, request: Request, turn: Turn, deadline: float) -> End:
+    def _await_end(
+        self, runner: RunnerProcess, request: Request, turn: Turn, deadline: float
+    ) -> Done:
         """Wait for the end of an operation; one that takes too long is cancelled, then killed."""
         cancel_at = turn.started + deadline
         kill_at = cancel_at + self.settings.grace
@@ -171,100 +209,92 @@ class Supervisor:
         while True:
             now = time.monotonic()
             if now >= kill_at:
-                child.kill("its operation did not stop in time")
-                child.ended.wait()
-                try:
-                    done = self._take_calls(child, turn)  # it may have ended just then
-                except ChannelClosedError:
-                    done = None
-                if done is not None:
-                    return _judge(request.operation, turn, done, deadline)
-                return failed(_cancelled(request.operation, DEADLINE, deadline))
+                return self._give_up(runner, turn, deadline)
             if now >= cancel_at:
                 turn.cancelled = turn.cancelled or DEADLINE
             if turn.client_gone and request.operation != "uninstall":
                 turn.cancelled = turn.cancelled or "the client hung up"
             if turn.cancelled is not None and not told:
                 told = True
-                self._attendant.tell(child, Cancel(turn.id, turn.cancelled))
+                self._runners.tell(runner, Cancel(turn.id, turn.cancelled))
             until = (kill_at if now >= cancel_at else cancel_at) - now
-            ready = turn.wait(until, (child.calls.fileno(), child.pidfd))
-            if child.calls.fileno() in ready:
-                try:
-                    if (done := self._take_calls(child, turn)) is not None:
-                        return _judge(request.operation, turn, done, deadline)
-                except ChannelClosedError:
-                    return self._death(child, request, turn)
-            elif child.pidfd in ready:
-                return self._death(child, request, turn)
+            try:
+                if turn.wait(until, runner.calls.fileno()):
+                    if (done := self._take_calls(runner, turn)) is not None:
+                        return _in_words(done, turn, deadline)
+                elif runner.ended.is_set():
+                    return self._death(runner, turn)
+            except ChannelClosedError:
+                return self._death(runner, turn)
 
-    def _take_calls(self, child: Child, turn: Turn) -> Done | None:
+    def _give_up(self, runner: RunnerProcess, turn: Turn, deadline: float) -> Done:
+        """Kill an operation that does not stop; it may have ended just then."""
+        runner.kill("its operation did not stop in time")
+        runner.ended.wait(2 * BURIAL)
+        try:
+            done = self._take_calls(runner, turn)
+        except ChannelClosedError:
+            done = None
+        return _in_words(done or Done(turn.id, "cancelled", DEADLINE), turn, deadline)
+
+    def _take_calls(self, runner: RunnerProcess, turn: Turn) -> Done | None:
         """Take what has come of the operation; Done when it has ended."""
-        for record in child.calls.available():
-            if isinstance(record, Done):
+        for record in runner.calls.available():
+            if isinstance(record, Done) and record.id == turn.id:
                 return record
             if isinstance(record, Checkpoint):
-                self._journal.save(turn.id, record.metadata)
-                child.calls.send(Saved())
+                self._journal.save(record.id, record.number, record.metadata)
+                runner.calls.send(Saved(record.id, record.number))
         return None
 
-    def _death(self, child: Child, request: Request, turn: Turn) -> End:
+    def _death(self, runner: RunnerProcess, turn: Turn) -> Done:
         """The process has ended, or closed its connection: in words."""
-        child.part()
-        child.ended.wait()
-        if child.has_closed:
-            return failed(
-                f"the plugin's process closed its connection to the host during"
-                f" {request.operation} and was killed"
-            )
-        if self._attendant.stopping is not None and turn.cancelled is not None:
-            return failed(f"{request.operation} was cancelled: {STOPPING}")
-        return failed(f"the plugin's process died during {request.operation}: {child.how}")
-
-    def health(self) -> tuple[bool, str]:
-        """Whether the module is well, and a sentence about it. Never waits behind an operation."""
-        if self._problem is not None:
-            return False, self._problem
-        running = self._turns.running
-        child = self._attendant.settled(HEALTH_PATIENCE)
-        if child is None:
-            if running is not None:
-                return True, _describe(running)
-            if (reason := self._attendant.load_failure) is not None:
-                if time.monotonic() - self._attendant.failed_at > RETRY_LOADING:
-                    self._attendant.want()
-                return False, reason
-            return False, "the plugin is being loaded"
-        if child.loaded is None or not child.loaded.has_health:
-            return True, _describe(running)
-        answer = self._attendant.ask(child, idle=HEALTH_DEADLINE, busy=HEALTH_PATIENCE)
-        running = self._turns.running
-        if answer is not None:
-            return answer.healthy, answer.message or _describe(running)
-        if running is not None:
-            return True, _describe(running)
-        if child.died:
-            return False, f"the plugin's process died: {child.how}"
-        if child.ended.is_set():  # by us: it is replaced, ask the next one
-            return self.health()
-        self._turns.when_idle(lambda: child.kill("its health hook hangs"))
-        return False, f"the health hook did not answer within {HEALTH_DEADLINE:g} s"
+        runner.part()
+        runner.ended.wait(2 * BURIAL)
+        match runner.state:
+            case Ended(has_closed=True):
+                reason = (
+                    f"the plugin's process closed its connection to the host during"
+                    f" {turn.operation} and was killed"
+                )
+            case _ if self._runners.stopping is not None and turn.cancelled is not None:
+                reason = f"{turn.operation} was cancelled: {STOPPING}"
+            case Ended(how=how):
+                reason = f"the plugin's process died during {turn.operation}: {how}"
+            case _:
+                reason = f"the plugin's process hangs in the kernel during {turn.operation}"
+        return Done(turn.id, "failed", reason)
 
     def stop(self) -> None:
-        """Have the running operation finish, stop, or end, in bounded time; refuse all others."""
-        self._turns.close(STOPPING)
+        """Have what runs finish, stop, or end, in bounded time; refuse whoever comes.
+
+        Not so an uninstall: nobody repeats it, so one that waits or comes gets what time there is.
+        """
+        self._turns.close(STOPPING, spare_uninstall=True)
         patience = min(self.settings.grace, LONGEST_STOP)
-        if not self._turns.wait_idle(patience):
-            if (turn := self._turns.running) is not None:
+        ends = time.monotonic() + 2 * patience
+        while (left := ends - time.monotonic()) > 0:
+            turn = self._turns.running
+            if self._turns.await_change(turn, min(left, patience)) or turn is None:
+                continue
+            if turn.cancelled is None:
                 turn.cancel(STOPPING)
-            self._turns.wait_idle(patience)
-        self._attendant.stop(STOPPING)
+            elif self._turns.has_waiting and (runner := self._runners.current) is not None:
+                runner.kill(STOPPING)
+        self.end()
+
+    def end(self) -> None:
+        """End the runner, whatever it does, and refuse everybody."""
+        self._turns.close(STOPPING)
+        if (turn := self._turns.running) is not None:
+            turn.cancel(STOPPING)
+        self._runners.stop(STOPPING)
 
     def close(self) -> None:
         """End the runner and all that it has started. Call it last."""
-        self._attendant.stop(STOPPING)
-        if self._attendant.is_alive():
-            self._attendant.join(2)
+        self._runners.stop(STOPPING)
+        if self._runners.is_alive():
+            self._runners.join(2)
         linux.kill_children()
 
     def finished(self, turn: Turn, *, delivered: bool) -> None:
@@ -272,58 +302,27 @@ class Supervisor:
         if delivered:
             self._journal.delivered()
         self._turns.release(turn)
-        if (child := self._attendant.child) is not None:
-            linux.reap_orphans(keep=child.pid)
 
 
-class End(NamedTuple):
-    """How an operation ended: ``refused`` is one whose hook was not called."""
-
-    outcome: Literal["succeeded", "failed", "refused"]
-    reason: str = ""
-    metadata: bytes | None = None
-    plain: bool = True
+def _in_words(done: Done, turn: Turn, deadline: float) -> Done:
+    """The same; of a cancelled operation the reason says what was cancelled, and why."""
+    if done.kind != "cancelled" or turn.cancelled is None:
+        return done
+    return Done(done.id, "cancelled", why_cancelled(turn.operation, turn.cancelled, deadline), done.metadata)
 
 
-LEVEL_OF: Final = {"succeeded": "info", "failed": "error", "refused": "warning"}
-
-
-def failed(reason: str) -> End:
-    """The end of an operation whose runner said nothing more."""
-    return End("failed", reason)
-
-
-def _judge(operation: Operation, turn: Turn, done: Done, deadline: float) -> End:
-    """What the runner's word means. Uninstall may leave what is no JSON: nobody keeps it."""
-    failure = done.failure
-    if failure is None or (failure.kind == "metadata" and operation == "uninstall"):
-        return End("succeeded", "", done.metadata, done.plain)
-    if failure.kind == "config":
-        return End("refused", failure.reason)
-    reason = failure.reason
-    if failure.kind == "cancelled" and turn.cancelled is not None:
-        reason = _cancelled(operation, turn.cancelled, deadline)
-    return End("failed", reason, done.metadata, done.plain)
-
-
-def _cancelled(operation: str, why: str, deadline: float) -> str:
+def why_cancelled(operation: OperationName, why: str, deadline: float) -> str:
+    """The reason that the client is given."""
     if why == DEADLINE:
         return f"{operation} did not finish within {deadline:g} s"
     return f"{operation} was cancelled: {why}"
 
 
-def _describe(turn: Turn | None) -> str:
-    if turn is None:
-        return RUNNING
-    text = f"{turn.operation} running for {time.monotonic() - turn.started:.1f} s"
-    return f"{text}: {turn.progress}" if turn.progress else text
-
-
 class Answer:
     """What an operation answers. The turn is held until it is closed."""
 
-    def __init__(self, supervisor: Supervisor, turn: Turn) -> None:
-        self._supervisor = supervisor
+    def __init__(self, operations: Operations, turn: Turn) -> None:
+        self._operations = operations
         self._turn: Turn | None = turn
         self._delivered = False
         self.metadata = b"{}"
@@ -336,4 +335,4 @@ class Answer:
         """Settle whether it was delivered, and give the turn to the next."""
         turn, self._turn = self._turn, None
         if turn is not None:
-            self._supervisor.finished(turn, delivered=self._delivered and not turn.client_gone)
+            self._operations.finished(turn, delivered=self._delivered and not turn.client_gone)

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from typing import Final
 
-from modulehost.front.operations import Supervisor
+from modulehost.front.operations import Operations
 from modulehost.plugin import discovery
 from modulehost.shared.errors import PluginError
 
@@ -33,9 +33,9 @@ State = dict[str, object]
 class Watcher(threading.Thread):
     """Looks for changes of the plugin. To be made before the first runner is started."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, operations: Operations) -> None:
         super().__init__(name="reload", daemon=True)
-        self._supervisor = supervisor
+        self._operations = operations
         if not sys.flags.safe_path:
             del sys.path[0]  # a runner is started with -P, and does not look there
         # else what is saved twice in a second may be taken for what was compiled in between
@@ -52,15 +52,15 @@ class Watcher(threading.Thread):
                 self._reload(state)
 
     def _look(self) -> State:
-        return look(self._supervisor.settings.plugin)
+        return look(self._operations.settings.plugin)
 
     def _reload(self, state: State) -> None:
         names = state.keys() | self._loaded.keys()
         changed = sorted(name for name in names if state.get(name) != self._loaded.get(name))
         more = [f"and {len(changed) - _MOST_NAMES} more"] if len(changed) > _MOST_NAMES else []
         self._loaded = state
-        running = self._supervisor.reload()
-        self._supervisor.log.event(
+        running = self._operations.reload()
+        self._operations.log.event(
             "info",
             "the plugin has changed",
             files=", ".join(changed[:_MOST_NAMES] + more),

@@ -1,4 +1,4 @@
-"""One runner as the front sees it: its process, its channels, what it last told, how it ended."""
+"""One runner as the front sees it: its process, its channels, and its state."""
 
 from __future__ import annotations
 
@@ -8,23 +8,57 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import closing
+from typing import Final, NamedTuple
 
 from modulehost.shared import linux
 from modulehost.shared.channel import Channel
 from modulehost.shared.names import PRIVATE_ENVIRONMENT
 from modulehost.shared.records import LOST, Loaded
 
-_BY_ITSELF = "it ended"
-_CLOSED = "it closed its connection to the host"
-_LAST_BREATH = 500  # ms for a process whose connection has ended to end, too
+BURIAL: Final = 5.0
+"""Seconds for a process that was killed to be gone: one that hangs in the kernel is given up."""
+
+_LAST_BREATH: Final = 500  # ms for a process whose connection has ended to end, too
 
 
-class Child:
+class Loading(NamedTuple):
+    """It imports the plugin."""
+
+    def ready(self, loaded: Loaded) -> Ready:
+        """It has said so."""
+        return Ready(loaded, time.monotonic())
+
+
+class Ready(NamedTuple):
+    """It takes calls."""
+
+    loaded: Loaded
+    since: float
+
+
+class Doomed(NamedTuple):
+    """Nobody uses it any more: it ends, or was killed. ``failure``: why it could not load."""
+
+    why: str
+    failure: str | None = None
+
+
+class Ended(NamedTuple):
+    """It is gone: what it was before, how it ended, and whether it had closed its connection."""
+
+    before: Loading | Ready | Doomed
+    how: str
+    has_closed: bool
+
+
+class RunnerProcess:
     """A runner. Started by a thread that lives as long as the front: its end is the runner's."""
 
     def __init__(self, environ: Mapping[str, str], log_fd: int) -> None:
+        """Start it; raises OSError."""
         self.pidfd = -1
         self.calls, calls = Channel.pair()
         self.control, control = Channel.pair()
@@ -43,66 +77,70 @@ class Child:
         self.pid = self._process.pid
         self.pidfd = os.pidfd_open(self.pid)
         self.stdout, self.stderr = self._process.stdout, self._process.stderr
-        self.loaded: Loaded | None = None
-        self.loaded_at = 0.0
         self.is_used = False
-        self.failure: str | None = None
         self.ended = threading.Event()
-        self.how = ""
-        self.has_closed = False
-        self._why: str | None = None
+        self._state: Loading | Ready | Doomed | Ended = Loading()
+        self._lock = threading.Lock()
+        self._has_closed = False
 
     @property
-    def usable(self) -> bool:
-        """Whether it has loaded the plugin, lives, and nobody has ended it."""
-        return self.loaded is not None and self._why is None and not self._ends_within(0)
+    def state(self) -> Loading | Ready | Doomed | Ended:
+        """What it does, as far as is known here."""
+        return self._state
 
     @property
-    def is_killed(self) -> bool:
-        """Whether somebody has ended it."""
-        return self._why is not None
+    def ready(self) -> Ready | None:
+        """Its state, if it has loaded the plugin and nobody has ended it or seen it end."""
+        return self._state if isinstance(self._state, Ready) else None
+
+    def has_loaded(self, loaded: Loaded) -> None:
+        """It says that the plugin is loaded."""
+        with self._lock:
+            if isinstance(self._state, Loading):
+                self._state = self._state.ready(loaded)
+
+    def kill(self, why: str, failure: str | None = None) -> None:
+        """End it, with its process group; ``bury`` does the rest. The first reason stays."""
+        with self._lock:
+            if isinstance(self._state, Loading | Ready):
+                self._state = Doomed(why, failure)
+            if not isinstance(self._state, Ended):  # its id may be another's by then
+                self._kill()
+
+    def part(self) -> None:
+        """Its connection has ended: it is dying, or must be killed."""
+        if not self._ends_within(_LAST_BREATH):
+            self._has_closed = True
+            self._kill()
+
+    def bury(self) -> bool:
+        """After its end: kill and reap whatever it had started. Whether it is gone."""
+        self._kill()
+        try:
+            code = self._process.wait(BURIAL)
+            how = linux.describe_exit(code)
+        except subprocess.TimeoutExpired:
+            code, how = 0, "it could not be killed"
+        linux.kill_children()
+        with self._lock:
+            if not isinstance(self._state, Ended):
+                self._state = Ended(self._state, how, self._has_closed or code == LOST)
+        self.ended.set()
+        return self._process.returncode is not None
+
+    def _kill(self) -> None:
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass  # it has gone, or has become somebody whom we may not kill
 
     def _ends_within(self, milliseconds: int) -> bool:
         poll = select.poll()
         poll.register(self.pidfd, select.POLLIN)
         return bool(poll.poll(milliseconds))
 
-    @property
-    def was_ended(self) -> bool:
-        """Whether the host has ended it, for a reason of its own."""
-        return self._why not in (None, _BY_ITSELF, _CLOSED)
-
-    @property
-    def died(self) -> bool:
-        """Whether it has ended by itself."""
-        return self.ended.is_set() and self._why == _BY_ITSELF
-
-    def kill(self, why: str) -> None:
-        """End it, with its process group; ``bury`` does the rest. The first reason stays."""
-        self._why = self._why or why
-        if self.ended.is_set():
-            return  # its id may be another's by now
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-
-    def part(self) -> None:
-        """Its connection has ended: it is dying, or must be killed."""
-        if not self._ends_within(_LAST_BREATH):
-            self.kill(_CLOSED)
-
-    def bury(self) -> None:
-        """After its end: kill and reap whatever it had started, and note how it ended."""
-        self.kill(_BY_ITSELF)
-        code = self._process.wait()
-        linux.kill_children()
-        self.how = linux.describe_exit(code)
-        self.has_closed = self._why == _CLOSED or code == LOST
-        self.ended.set()
-
     def __del__(self) -> None:
-        """Give back the descriptors, when neither the attendant nor a call uses them any more."""
+        """Give back the descriptors, when neither the runners' thread nor a call uses them."""
         self.calls.close()
         self.control.close()
         if self.pidfd >= 0:

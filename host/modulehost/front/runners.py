@@ -9,10 +9,11 @@ from typing import Final
 
 from modulehost.front.journal import Journal
 from modulehost.front.plugin_output import Output
-from modulehost.front.runner_process import Child
+from modulehost.front.runner_process import Doomed, Ended, Loading, Ready, RunnerProcess
 from modulehost.front.turns import Turn, Turns
+from modulehost.front.waiter import Waiter
 from modulehost.shared.channel import ChannelClosedError
-from modulehost.shared.errors import ClientGoneError, OperationError, PluginError
+from modulehost.shared.errors import HostError, one_line
 from modulehost.shared.logs import Log
 from modulehost.shared.records import (
     AnyRecord,
@@ -21,7 +22,7 @@ from modulehost.shared.records import (
     Health,
     Loaded,
     LoadFailed,
-    Operation,
+    OperationName,
     Progress,
     Snapshot,
 )
@@ -37,24 +38,30 @@ EARLY_DEATHS: Final = 3
 HEALTH_LOOK: Final = 0.1
 """Seconds after which a question for the health looks whether an operation has begun."""
 
+PAUSE: Final = 1.0
+"""Seconds after a failure of our own in which nothing is tried: it may be the same again."""
+
+EXIT_STATUS: Final = 1
+"""Of a front that cannot look after runners any more; gunicorn starts another front."""
+
 
 class Question:
     """A question for the health that a runner has not answered yet."""
 
-    def __init__(self, child: Child, number: int) -> None:
-        self.child = child
+    def __init__(self, runner: RunnerProcess, number: int) -> None:
+        self.runner = runner
         self.number = number
         self.answer: Health | None = None
 
 
-class Attendant(threading.Thread):
+class Runners(threading.Thread):
     """The thread that looks after the runners, and what the views ask of it.
 
     It lives as long as the front: the kernel ends a runner with the thread that started it.
     """
 
     def __init__(self, log: Log, journal: Journal, turns: Turns) -> None:
-        super().__init__(name="attendant", daemon=True)
+        super().__init__(name="runners", daemon=True)
         self._log = log
         self._log_fd = os.dup(1)  # a runner's own standard output is a pipe to us
         self._journal = journal
@@ -66,7 +73,7 @@ class Attendant(threading.Thread):
         self._reloads = False
         self._early_deaths = 0
         self.stopping: str | None = None
-        self.child: Child | None = None
+        self.current: RunnerProcess | None = None
         self.load_failure: str | None = None
         self.failed_at = 0.0
 
@@ -78,22 +85,22 @@ class Attendant(threading.Thread):
         """End the runner, and start no other."""
         self.stopping = why
         self._wanted.set()
-        if (child := self.child) is not None:
-            child.kill(why)
+        if (runner := self.current) is not None:
+            runner.kill(why)
 
-    def reload(self) -> Operation | None:
+    def reload(self) -> OperationName | None:
         """Load the plugin again: at once, or when the operation has ended that is returned."""
         self._reloads = True
         with self._changed:
-            child = self.child
-            if child is None or child.loaded is None:  # so nothing runs in it
+            runner = self.current
+            if runner is None or isinstance(runner.state, Loading):  # so nothing runs in it
                 self.want()
-                if child is not None:
-                    child.kill(RELOADED)
+                if runner is not None:
+                    runner.kill(RELOADED)
                 return None
-        return self._turns.between(lambda: child.kill(RELOADED))
+        return self._turns.between(lambda: runner.kill(RELOADED))
 
-    def ready(self, turn: Turn, patience: float) -> Child:
+    def ready(self, turn: Turn, patience: float) -> tuple[RunnerProcess, Loaded]:
         """A runner that has loaded the plugin; raises a HostError with the reason.
 
         ``patience`` is in seconds from the turn's start.
@@ -101,44 +108,40 @@ class Attendant(threading.Thread):
         failed_at: float | None = None
         has_begun = False
         while True:
-            if turn.client_gone and turn.operation != "uninstall":
-                raise ClientGoneError(f"the client hung up before {turn.operation} was begun")
-            if turn.cancelled is not None:
-                raise OperationError(f"{turn.operation} was cancelled: {turn.cancelled}")
-            child = self.child
-            if child is not None and child.usable:
-                return child
-            if not has_begun and (child is None or not child.is_killed):
+            turn.check()
+            runner = self.current
+            if runner is not None and (state := runner.ready) is not None:
+                return runner, state.loaded
+            if not has_begun and (runner is None or not isinstance(runner.state, Doomed)):
                 # what was given up or has failed before this call does not count: try again
                 has_begun = True
                 failed_at = self.failed_at if self.load_failure else None
                 if failed_at is not None:
                     self.want()
             if has_begun and self.load_failure is not None and self.failed_at != failed_at:
-                raise PluginError(self.load_failure)
+                raise HostError(self.load_failure)
             left = turn.started + patience - time.monotonic()
             if left <= 0:
                 reason = (
                     f"the plugin did not load within {patience:g} s; make its import faster or"
                     " raise MODULE_DEADLINE"
                 )
-                if child is not None:
-                    child.failure = child.failure or reason
-                    child.kill("it did not load in time")
-                raise PluginError(reason)
+                if runner is not None:
+                    runner.kill("it did not load in time", failure=reason)
+                raise HostError(reason)
             turn.wait(left)
 
-    def settled(self, patience: float) -> Child | None:
+    def settled(self, patience: float) -> RunnerProcess | None:
         """The runner, once it is known whether it could load; None when it cannot be used."""
         with self._changed:
-            self._changed.wait_for(self._is_settled, patience)
-        child = self.child
-        return child if child is not None and child.usable else None
+            self._changed.wait_for(lambda: self.load_failure or self._usable(), patience)
+        return self._usable()
 
-    def _is_settled(self) -> bool:
-        return self.load_failure is not None or (self.child is not None and self.child.usable)
+    def _usable(self) -> RunnerProcess | None:
+        runner = self.current
+        return runner if runner is not None and runner.ready is not None else None
 
-    def ask(self, child: Child, idle: float, busy: float) -> Health | None:
+    def ask(self, runner: RunnerProcess, idle: float, busy: float) -> Health | None:
         """What the health hook says; None when it does not in time, or its process has ended.
 
         ``idle`` and ``busy`` are the seconds to wait while nothing and while an operation runs.
@@ -148,15 +151,15 @@ class Attendant(threading.Thread):
         asked = time.monotonic()
         with self._changed:
             question, is_new = self._question, False
-            if question is None or question.child is not child:
+            if question is None or question.runner is not runner:
                 self._asked += 1
-                question = self._question = Question(child, self._asked)
+                question = self._question = Question(runner, self._asked)
                 is_new = True
         if is_new:
-            child.is_used = True
-            self.tell(child, AskHealth(question.number))
+            runner.is_used = True
+            self.tell(runner, AskHealth(question.number))
         with self._changed:
-            while question.answer is None and not child.ended.is_set():
+            while question.answer is None and not runner.ended.is_set():
                 left = asked + (busy if self._turns.running else idle) - time.monotonic()
                 if left <= 0:
                     break
@@ -164,86 +167,106 @@ class Attendant(threading.Thread):
         return question.answer
 
     @staticmethod
-    def tell(child: Child, record: Cancel | AskHealth) -> None:
+    def tell(runner: RunnerProcess, record: Cancel | AskHealth) -> None:
         """Send a record to the runner's second thread."""
         try:
-            child.control.send(record)
+            runner.control.send(record)
         except ChannelClosedError:
             pass  # its end is noticed where it is waited for
 
     def run(self) -> None:
-        """One runner after the other, until the host stops."""
-        while True:
-            self._wanted.wait()
-            self._wanted.clear()
-            if not self._goes_on():
-                return
-            self.load_failure = None
-            try:
-                child = self.child = Child(os.environ, self._log_fd)
-            except OSError as error:
-                self._fail(f"the plugin's process cannot be started: {error.strerror}")
-                continue
-            outputs = self._log_output(child)
-            if (why := self.stopping) is not None:  # said so while it was started
-                child.kill(why)
-            self._listen(child)
-            child.bury()
-            if child.failure is not None:
-                self._fail(child.failure)
-            elif child.loaded is None and not child.was_ended and self._goes_on():
-                self._fail(f"the plugin's process died while the plugin was loaded: {child.how}")
-            elif self._died_early_again(child) and self._goes_on():
-                self._fail(
-                    f"the plugin's process ends soon after the plugin was loaded: {child.how}"
-                )
-            else:
-                self.want()
-            self.child = None
+        """One runner after the other, until the host stops.
+
+        Without this thread no call would ever find a runner: should it end, so does the front.
+        """
+        try:
+            while self.stopping is None:
+                self._wanted.wait()
+                self._wanted.clear()
+                if self.stopping is None:
+                    self._have_one_guarded()
+        except BaseException:  # noqa: BLE001 - of the guard itself
+            os._exit(EXIT_STATUS)
+
+    def _have_one_guarded(self) -> None:
+        try:
+            self._have_one()
+        except BaseException as error:  # noqa: BLE001 - no thread, no memory, no permission
+            runner, self.current = self.current, None
+            self._fail(f"the plugin's process cannot be looked after: {one_line(repr(error))}")
+            if runner is not None:
+                runner.kill("it cannot be looked after")
+                runner.bury()
             self._notify()
-            for output in outputs:
-                output.join(1)
+            time.sleep(PAUSE)
 
-    def _died_early_again(self, child: Child) -> bool:
-        """Whether the last runners have all ended by themselves, soon and with nothing to do."""
-        if child.was_ended or child.is_used or time.monotonic() - child.loaded_at > STEADY:
-            self._early_deaths = 0
+    def _have_one(self) -> None:
+        """The life of one runner."""
+        self.load_failure = None
+        try:
+            runner = self.current = RunnerProcess(os.environ, self._log_fd)
+        except OSError as error:
+            self._fail(f"the plugin's process cannot be started: {error.strerror}")
+            return
+        outputs = self._log_output(runner)
+        if (why := self.stopping) is not None:  # said so while it was started
+            runner.kill(why)
+        self._listen(runner)
+        if not runner.bury():
+            self._log.event("error", "the plugin's process is left: it cannot be killed")
+        self.current = None
+        if (failure := self._failure_of(runner)) is not None and self.stopping is None:
+            self._fail(failure)
         else:
-            self._early_deaths += 1
-        return self._early_deaths >= EARLY_DEATHS
+            self.want()
+        self._notify()
+        for output in outputs:
+            output.join(1)
 
-    def _goes_on(self) -> bool:
-        return self.stopping is None
+    def _failure_of(self, runner: RunnerProcess) -> str | None:
+        """Why it could not be used; None where another shall be started."""
+        match runner.state:
+            case Ended(Doomed(failure=failure)):
+                self._early_deaths = 0
+                return failure
+            case Ended(Loading(), how):
+                return f"the plugin's process died while the plugin was loaded: {how}"
+            case Ended(Ready(since=since), how):
+                is_early = not runner.is_used and time.monotonic() - since <= STEADY
+                self._early_deaths = self._early_deaths + 1 if is_early else 0
+                if self._early_deaths >= EARLY_DEATHS:
+                    return f"the plugin's process ends soon after the plugin was loaded: {how}"
+        return None
 
-    def _log_output(self, child: Child) -> list[Output]:
+    def _log_output(self, runner: RunnerProcess) -> list[Output]:
         outputs = [
             Output(stream, name, self._log)
-            for stream, name in ((child.stdout, "stdout"), (child.stderr, "stderr"))
+            for stream, name in ((runner.stdout, "stdout"), (runner.stderr, "stderr"))
             if stream is not None
         ]
         for output in outputs:
             output.start()
         return outputs
 
-    def _listen(self, child: Child) -> None:
+    def _listen(self, runner: RunnerProcess) -> None:
         """Take what a runner tells unasked, until it ends or closes its connection."""
-        ears = Turn("install", None)
+        ears = Waiter()
         try:
-            while child.pidfd not in ears.wait(None, (child.control.fileno(), child.pidfd)):
-                for record in child.control.available():
-                    self._take(child, record)
-            for record in child.control.available():
-                self._take(child, record)
+            while runner.pidfd not in ears.poll(None, (runner.control.fileno(), runner.pidfd)):
+                for record in runner.control.available():
+                    self._take(runner, record)
+            for record in runner.control.available():
+                self._take(runner, record)
         except ChannelClosedError:
-            child.part()
+            runner.part()
         finally:
             ears.close()
 
-    def _take(self, child: Child, record: AnyRecord) -> None:
+    def _take(self, runner: RunnerProcess, record: AnyRecord) -> None:
         match record:
             case Loaded():
                 with self._changed:
-                    child.loaded, child.loaded_at = record, time.monotonic()
+                    runner.has_loaded(record)
                 again, self._reloads = self._reloads, False
                 self._log.event(
                     "info",
@@ -253,7 +276,7 @@ class Attendant(threading.Thread):
                     version=record.version,
                 )
             case LoadFailed(reason):
-                child.failure = reason
+                runner.kill("its plugin cannot be loaded", failure=reason)
             case Health():
                 with self._changed:
                     question = self._question

@@ -4,76 +4,46 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent import futures
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from modulehost.front import clients, stopping
+from modulehost.front.clients import Client, Watch, cork, linger
 from modulehost.shared.errors import one_line
 from modulehost.shared.names import STARTED
 
 if TYPE_CHECKING:
-    from modulehost.front.operations import Supervisor
-
-REQUEST_READ: Final = "modulehost.request_read"
-"""Key in the WSGI environ of a function to be called once the body has been read."""
+    from modulehost.front.operations import Operations
 
 STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """Signals by which a worker is told to end."""
 
-PATIENCE: Final = 30.0
-"""Seconds for a client to send a request's head, its body, and to take the answer."""
+NEXT_REQUEST: Final = 5
+"""Milliseconds for which a thread waits for the next request on a kept connection: to give the
+connection back, and to take it again, costs as much as a short operation."""
 
-LINGER: Final = 2.0
-"""Seconds for a client to close its side, once it was told that the connection ends."""
+_MOST_AT_ONCE: Final = 4096  # connections that are taken at the end: as many as the backlog holds
 
 
-class Watch:
-    """Bounds how long clients may take, and how many may: a thread waits for each.
+class Pool(futures.ThreadPoolExecutor):
+    """Threads as they are needed; when no more can be made, those that there are do the work."""
 
-    Sockets past their time are shut down; when there are too many the one that is waited for
-    longest is, too. The thread then goes on.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._sockets: dict[socket.socket, tuple[float, int]] = {}  # in the order of their time
-        self._lock = threading.Lock()
-
-    def start(self, sock: socket.socket, how: int, *, new: bool = False) -> None:
-        """Shut the socket down that way unless the next step has come in time.
-
-        Only a new one makes another give way: that one's own last steps must not.
-        """
-        with self._lock:
-            self._sockets.pop(sock, None)
-            self._sockets[sock] = time.monotonic() + PATIENCE, how
-            if new and len(self._sockets) > self._most:
-                self._shut_down(next(iter(self._sockets)))
-
-    def stop(self, sock: socket.socket) -> None:
-        """The client has done its part. To be called before the socket is closed."""
-        with self._lock:
-            self._sockets.pop(sock, None)
-
-    def enforce(self, now: float) -> None:
-        """Shut down what is late."""
-        with self._lock:
-            for sock in [s for s, (ends, _) in self._sockets.items() if ends < now]:
-                self._shut_down(sock)
-
-    def _shut_down(self, sock: socket.socket) -> None:
-        _, how = self._sockets.pop(sock)
+    def _adjust_thread_count(self) -> None:
         try:
-            sock.shutdown(how)
-        except OSError:
-            pass  # the client was quicker
+            super()._adjust_thread_count()
+        except RuntimeError:
+            if not self._threads:
+                raise
 
 
 class Worker(ThreadWorker):
@@ -82,9 +52,10 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._watch = Watch(max(1, self.cfg.threads * 3 // 4))
-        self._supervisor: Supervisor | None = None
+        self._operations: Operations | None = None
         self._busy_at = time.monotonic()
         self._idle = 0.0
+        self._host_stops = False
 
     def load_wsgi(self) -> None:
         """Load the application; when that fails, serve the reason: the arbiter would give up."""
@@ -92,19 +63,19 @@ class Worker(ThreadWorker):
         try:
             super().load_wsgi()
             app = loaded = self.app.wsgi()
-            self._supervisor = loaded.extensions["modulehost"]
+            self._operations = loaded.extensions["modulehost"]
             if STARTED in os.environ:  # without a keeper nobody would wake us
-                self._idle = self._supervisor.settings.idle
+                self._idle = self._operations.settings.idle
         except BaseException as error:
             self.log.exception("the host's application cannot be loaded")
             app = partial(_broken, one_line(f"{type(error).__name__}: {error}"))
 
         def watched(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             sock = environ["gunicorn.socket"]
-            environ[REQUEST_READ] = partial(self._watch.stop, sock)
+            environ[Client.KEY] = Client(sock, self._watch)
             answer = app(environ, start_response)
             self._watch.start(sock, socket.SHUT_RDWR)
-            _cork(sock, True)
+            cork(sock, True)
             return answer
 
         self.wsgi = watched
@@ -116,8 +87,12 @@ class Worker(ThreadWorker):
         try:
             super().run()
         finally:
-            if self._supervisor:
-                self._supervisor.close()
+            if self._operations:
+                self._operations.close()
+
+    def get_thread_pool(self) -> futures.ThreadPoolExecutor:
+        """The threads that serve."""
+        return Pool(self.cfg.threads)
 
     def init_signals(self) -> None:
         """Take the signals; one may have come since the fork."""
@@ -126,15 +101,40 @@ class Worker(ThreadWorker):
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: the operation that runs has its time to finish, all others are refused."""
-        if self.alive and self._supervisor:
-            threading.Thread(target=self._supervisor.stop, name="stop", daemon=True).start()
+        if self.alive and self._operations:
+            self._host_stops = stopping.is_announced()
+            try:
+                threading.Thread(target=self._operations.stop, name="stop", daemon=True).start()
+            except RuntimeError:  # no thread can be made
+                self._operations.end()
         super().handle_exit(sig, frame)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """SIGINT and SIGQUIT: end now."""
-        if self._supervisor:
-            self._supervisor.close()
+        if self._operations:
+            self._operations.close()
         super().handle_quit(sig, frame)
+
+    def handle_abort(self, sig: int, frame: Any) -> None:
+        """The arbiter takes us for hung: who can hear that is not, but was stopped for a while."""
+        del sig, frame
+        self.notify()
+        self.log.warning("the front was stopped for a while, and goes on")
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take connections, or do not.
+
+        While the host stops they are taken, as long as others are open: an uninstall gets what
+        time there is, since nobody repeats it. gunicorn asks for the end of it once, then waits.
+        """
+        if enabled or not self._host_stops:
+            super().set_accept_enabled(enabled)
+            return
+        for listener in self.sockets:
+            for _ in range(_MOST_AT_ONCE):
+                if not _is_readable(listener, 0):
+                    break
+                self.accept(listener)
 
     def accept(self, listener: Any) -> None:
         """Take a connection. When there is no room for one more the longest idle one goes."""
@@ -147,6 +147,15 @@ class Worker(ThreadWorker):
             self._make_room()
         if self.nr_conns >= self.worker_connections:
             self._make_room()
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Have a thread serve a connection that is readable."""
+        try:
+            super().enqueue_req(conn)
+        except RuntimeError as error:  # not one thread can be made
+            self.log.warning("a connection is refused: %s", error)
+            self.nr_conns -= 1
+            conn.close()
 
     def _make_room(self) -> None:
         if self.pending_conns:
@@ -162,18 +171,27 @@ class Worker(ThreadWorker):
         super().finish_request(conn, fs)
 
     def handle(self, conn: TConn) -> Any:
-        """Serve a request, in a thread of the pool."""
+        """Serve requests, in a thread of the pool, as long as one follows the other at once."""
+        while True:
+            keep = self._handle_one(conn)
+            if keep is not True or not self.alive or conn.parser.unreader.buf.getvalue():
+                return keep
+            if not _is_readable(conn.sock, NEXT_REQUEST):
+                return keep
+            self._busy_at = time.monotonic()
+
+    def _handle_one(self, conn: TConn) -> Any:
         self._watch.start(conn.sock, socket.SHUT_RD, new=True)
         try:
             keep = super().handle(conn)
         except BaseException:  # SystemExit would end the worker
             self.log.exception("a request failed")
             keep = False
-        _cork(conn.sock, False)
+        cork(conn.sock, False)
         if keep is False:
             # gunicorn would linger on the main thread
             self._watch.start(conn.sock, socket.SHUT_RD)
-            _linger(conn.sock)
+            linger(conn.sock)
         self._watch.stop(conn.sock)
         if keep is False:
             conn.close()
@@ -215,13 +233,14 @@ class Worker(ThreadWorker):
         super().murder_pending()
         now = time.monotonic()
         # who is slow does not hold up the end
-        self._watch.enforce(now if self.alive else now + max(0.0, PATIENCE - LINGER))
+        in_time = now if self.alive else now + max(0.0, clients.PATIENCE - clients.LINGER)
+        self._watch.enforce(in_time)
         if self._idle and self.alive and now >= self._busy_at + self._idle:
             self._fall_asleep()
 
     def _fall_asleep(self) -> None:
         """End, and gunicorn with us; the loop accepts nothing from here on."""
-        if self.nr_conns or self._supervisor is None or not self._supervisor.can_sleep:
+        if self.nr_conns or self._operations is None or not self._operations.can_sleep:
             return
         self.alive = False
         os.kill(self.ppid, signal.SIGTERM)
@@ -232,24 +251,10 @@ def what_is_wrong(error: Exception) -> str:
     return one_line(str(error).partition(": ")[0], 200) or type(error).__name__
 
 
-def _cork(sock: socket.socket, on: bool) -> None:
-    """Send head and body of an answer together: gunicorn writes them one by one, which costs."""
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
-    except OSError:
-        pass  # closed, or no TCP
-
-
-def _linger(sock: socket.socket) -> None:
-    """Wait for the client to close: closed with data unread, the answer's end would be lost."""
-    ends = time.monotonic() + LINGER
-    try:
-        sock.shutdown(socket.SHUT_WR)
-        sock.settimeout(LINGER)
-        while sock.recv(4096) and time.monotonic() < ends:
-            pass
-    except OSError:
-        pass  # the client has gone
+def _is_readable(sock: socket.socket, milliseconds: int) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(milliseconds))
 
 
 def _already_closed(graceful: bool = False) -> None:

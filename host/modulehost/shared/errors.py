@@ -57,19 +57,3 @@ class PluginError(NotCallableError):
 
 class ConfigError(NotCallableError):
     """The module's config does not fit the plugin's schema."""
-
-
-class OperationError(HostError):
-    """The operation was begun and failed."""
-
-
-class BusyError(HostError):
-    """The operation gave way to others, or the host stops."""
-
-
-class WrongModuleError(HostError):
-    """The call was meant for another module."""
-
-
-class ClientGoneError(HostError):
-    """The client hung up before its turn came: nobody is there to be answered."""

@@ -22,30 +22,43 @@ MAX_INTEGER: Final = 2**53
 MAX_DEPTH: Final = 200
 """Levels of nesting that are taken; any JSON reader reads as many."""
 
-_PLAIN: Final = frozenset({str, bool, type(None)})
 _MOST_OF_GO: Final = 6  # times as many bytes as ours: for text that is all markup
-_GO_WRITES_INTEGER_BELOW: Final = 1e21  # encoding/json turns to the form 1e+21 there
+_GO_WRITES_DIGITS_BELOW: Final = 1e21  # encoding/json turns to the form 1e+21 there
 
 _STRING_OR_NUMBER: Final = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?', re.DOTALL
 )
+_DIGITS: Final = bytes(ord("0") if chr(byte).isdigit() else ord(" ") for byte in range(128)) + (
+    b" " * 128
+)
+_NO_BRACKETS: Final = bytes(byte for byte in range(256) if chr(byte) not in "{}[]")
+_LONG: Final = b"0" * len(str(MAX_INTEGER))
+_BEFORE_A_NUMBER: Final = frozenset(b":,[ \t\r\n")
+_WHOLE: Final = re.compile(rb"(?<=[:,\[])-(?=0\.0[],}])|\.0(?=[],}])")
+_LONG_FLOAT: Final = re.compile(
+    rb"(?<=[:,\[])-?(?:[0-9](?:\.[0-9]+)?e(?:1[6-9]|20)|9[0-9]{15}\.0)(?=[],}])"
+)
+
+_TOO_DEEP: Final = f"the body is nested more than {MAX_DEPTH} levels deep"
 
 Metadata = dict[str, Any]
 
-_encoder = msgspec.json.Encoder()  # its own sorting takes quadratic time for some orders
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder()
 
 
 def decode(body: bytes) -> Metadata:
-    """The JSON object in a request's body, keys sorted; an empty body and ``null`` are ``{}``.
+    """The JSON object in a request's body; an empty body and ``null`` are ``{}``.
 
-    Raises RequestError, which says what is wrong and where.
+    Integers beyond 2^53 are the floats that Go makes of them. Raises RequestError, which says
+    what is wrong and where.
     """
     try:
-        value = msgspec.json.decode(body) if body.strip() else {}
+        value = _decoder.decode(body) if body.strip() else {}
     except UnicodeDecodeError:
         raise RequestError(f"the body is not valid UTF-8{_bad_byte(body)}") from None
     except RecursionError:
-        raise RequestError(f"the body is nested more than {MAX_DEPTH} levels deep") from None
+        raise RequestError(_TOO_DEEP) from None
     except msgspec.ValidationError:
         raise RequestError(f"the body holds a number out of range{_bad_number(body)}") from None
     except msgspec.DecodeError as error:
@@ -55,10 +68,12 @@ def decode(body: bytes) -> Metadata:
     if not isinstance(value, dict):
         kind = {list: "an array", str: "a string", bool: "a boolean"}.get(type(value), "a number")
         raise RequestError(f"the body is {kind}, not a JSON object")
+    if _is_plain(body):
+        return value
     try:
-        return _as_go_keeps(value)
+        return {key: _as_go_reads(item, MAX_DEPTH - 1) for key, item in value.items()}
     except RecursionError:
-        raise RequestError(f"the body is nested more than {MAX_DEPTH} levels deep") from None
+        raise RequestError(_TOO_DEEP) from None
     except OverflowError:
         raise RequestError(f"the body holds a number out of range{_bad_number(body)}") from None
 
@@ -78,109 +93,131 @@ def _bad_number(body: bytes) -> str:
     return ""
 
 
-def _as_go_keeps(value: Metadata, levels: int = MAX_DEPTH) -> Metadata:
-    """The object with sorted keys, and integers beyond 2^53 as the floats that Go makes of them.
+def _may_hold_long_integers(text: bytes) -> bool:
+    """Whether a number in it may be an integer beyond 2^53; false is a proof.
 
-    Raises RecursionError when it has more levels than that; OverflowError past any float.
+    As many digits within a string or behind a point are told by what stands before them.
     """
-    if not levels:
-        raise RecursionError
-    value = _sorted(value)
-    if _is_flat_text(value):
-        return value
-    return {k: v if type(v) is str else _as_go_reads(v, levels - 1) for k, v in value.items()}
+    digits = text.translate(_DIGITS)
+    at = digits.find(_LONG)
+    while at > 0:
+        sign = text[at - 1] == ord("-")
+        if text[at - 1 - sign] in _BEFORE_A_NUMBER:
+            return True
+        at = digits.find(_LONG, digits.find(b" ", at))
+    return at == 0
 
 
-def _sorted(value: dict[str, Any]) -> dict[str, Any]:
-    keys = sorted(value)
-    if keys == list(value):
-        return value
-    return dict(zip(keys, map(value.__getitem__, keys), strict=True))
+def _is_nested(text: bytes) -> bool:
+    """Whether it may be nested more than MAX_DEPTH levels deep; false is a proof.
+
+    Each turn takes one or two innermost levels away; strings with brackets are in its way.
+    """
+    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
+        return False
+    brackets = text.translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH // 2):
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    return brackets != b""
 
 
-def _is_flat_text(value: dict[Any, Any]) -> bool:
-    """Whether all there is are texts: nothing to convert, however many they are."""
-    return {str}.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, value.values()))
+def _is_plain(text: bytes) -> bool:
+    """Whether no value in it needs a look, which costs ten times as much as decoding."""
+    return not (_may_hold_long_integers(text) or _is_nested(text))
 
 
 def _as_go_reads(value: Any, levels: int) -> Any:
+    if isinstance(value, dict | list) and not levels:
+        raise RecursionError
     if isinstance(value, dict):
-        return _as_go_keeps(value, levels)
+        return {key: _as_go_reads(item, levels - 1) for key, item in value.items()}
     if isinstance(value, list):
-        if not levels:
-            raise RecursionError
         return [_as_go_reads(item, levels - 1) for item in value]
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
         return float(value)
     return value
 
 
+def canonical(body: bytes) -> bytes:
+    """A body as text with sorted keys and Go's numbers: equal texts are equal metadata.
+
+    Raises RequestError.
+    """
+    value = decode(body)
+    return _encode_faithfully(value) or _encoder.encode(_checked(value, (), set()))
+
+
 def encode(metadata: Metadata, limit: int) -> bytes:
-    """The JSON text of metadata that a plugin left behind, as canonical() has it.
+    """The text of metadata that a plugin left behind, as canonical() has it.
 
     ``limit`` is in bytes, as Go would write it. Raises MetadataError with the path to the value.
     """
-    walk = _Walk()
-    try:
-        encoded = _encoder.encode(_checked(metadata, (), walk))
-    except UnicodeEncodeError:
-        path = _path(_find_surrogate(metadata, ()) or ())
-        raise MetadataError(f"{path} holds a lone surrogate, which is no text") from None
-    if len(encoded) * _MOST_OF_GO + walk.zeros <= limit:
-        return encoded  # whatever is in it
-    if (size := go_size(encoded) + walk.zeros) > limit:
+    text = _encode_faithfully(metadata)
+    if text is None:
+        try:
+            text = _encoder.encode(_sorted(_checked(metadata, (), set())))
+        except UnicodeEncodeError:
+            path = _path(_find_surrogate(metadata, ()) or ())
+            raise MetadataError(f"{path} holds a lone surrogate, which is no text") from None
+    if len(text) * _MOST_OF_GO > limit and (size := go_size(text)) > limit:
         raise MetadataError(
             f"metadata is {size} bytes as the operator stores it, more than the {limit} bytes of"
             " MODULE_MAX_METADATA; store names, not contents"
         )
-    return encoded
+    return text
 
 
-def go_size(encoded: bytes) -> int:
-    """The bytes that JSON text takes once Go has written it, but for how it writes 1e20."""
-    size = len(encoded) + 5 * (len(encoded) - len(encoded.translate(None, b"<>&")))
-    if not encoded.isascii():
-        for separator in (b"\xe2\x80\xa8", b"\xe2\x80\xa9"):
-            size += 3 * encoded.count(separator)
-    if b"e-6" in encoded:  # Go writes 0.000001
-        size += 4 * sum(encoded.count(b"e-6" + end) for end in (b",", b"}", b"]"))
-    return size
+def _encode_faithfully(metadata: Metadata) -> bytes | None:
+    """The text, if what it is decoded to equals the metadata; None when something is wrong.
+
+    So what a plugin left is what it gets back, without a look at each value: that is needed only
+    to name the path to what is wrong.
+    """
+    try:
+        text = _WHOLE.sub(b"", _encoder.encode(_sorted(metadata)))
+        return text if _is_plain(text) and _decoder.decode(text) == metadata else None
+    except Exception:  # noqa: BLE001 - no JSON, keys of several types, classes of somebody else's
+        return None
+
+
+def _sorted(value: dict[str, Any]) -> dict[str, Any]:
+    """The dict in the order of its keys: the encoder's own sorting is slow for many unsorted."""
+    keys = sorted(value)
+    return value if keys == list(value) else {key: value[key] for key in keys}
+
+
+def go_size(text: bytes) -> int:
+    """The bytes that JSON text of ours takes once Go has written it."""
+    size = len(text) + 5 * sum(map(text.count, (b"<", b">", b"&")))
+    if not text.isascii():
+        size += 3 * sum(map(text.count, (b"\xe2\x80\xa8", b"\xe2\x80\xa9")))
+    if b"e-6" in text:  # Go writes 0.000001
+        size += 4 * sum(text.count(b"e-6" + end) for end in (b",", b"}", b"]"))
+    # and all digits of 1e20
+    return size + sum(len(str(int(float(f)))) - len(f) for f in _LONG_FLOAT.findall(text))
 
 
 Path = tuple[object, ...]
 
 
-class _Walk:
-    """What is known on the way through metadata."""
-
-    def __init__(self) -> None:
-        self.above: set[int] = set()  # the containers that the value is in
-        self.zeros = 0  # bytes that Go takes more than we for floats like 1e20: all its digits
-
-
-def _checked(value: Any, path: Path, walk: _Walk) -> Any:
-    """The value as plain JSON with Go's numbers."""
+def _checked(value: Any, path: Path, above: set[int]) -> Any:
+    """The value as plain JSON with Go's numbers; ``above`` are the containers that it is in."""
     kind = type(value)
     if kind is str or value is None or kind is bool:
         return value
     if isinstance(value, dict):
-        _descend(value, path, walk.above)
-        if _is_flat_text(value):
-            walk.above.discard(id(value))
-            return _sorted(value)
-        is_plain = {str}.issuperset(map(type, value))
-        plain = dict(_sorted(value if is_plain else _with_plain_keys(value, path)))
+        _descend(value, path, above)
+        plain = _with_plain_keys(value, path)
         for key, item in plain.items():
-            if type(item) is not str:
-                plain[key] = _checked(item, (*path, key), walk)
-        walk.above.discard(id(value))
+            plain[key] = _checked(item, (*path, key), above)
+        above.discard(id(value))
         return plain
     if isinstance(value, list | tuple):
-        _descend(value, path, walk.above)
-        items = [_checked(item, (*path, index), walk) for index, item in enumerate(value)]
-        walk.above.discard(id(value))
+        _descend(value, path, above)
+        items = [_checked(item, (*path, index), above) for index, item in enumerate(value)]
+        above.discard(id(value))
         return items
-    return _checked_scalar(value, path, walk)
+    return _checked_scalar(value, path)
 
 
 def _with_plain_keys(value: dict[Any, Any], path: Path) -> dict[str, Any]:
@@ -194,7 +231,7 @@ def _with_plain_keys(value: dict[Any, Any], path: Path) -> dict[str, Any]:
     return {str.__str__(key): item for key, item in value.items()}
 
 
-def _checked_scalar(value: Any, path: Path, walk: _Walk) -> Any:
+def _checked_scalar(value: Any, path: Path) -> Any:
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -208,8 +245,6 @@ def _checked_scalar(value: Any, path: Path, walk: _Walk) -> Any:
             raise MetadataError(f"{_path(path)} is NaN or infinite, which JSON has no form for")
         if value.is_integer() and abs(value) <= MAX_INTEGER:
             return int(value)
-        if MAX_INTEGER < abs(value) < _GO_WRITES_INTEGER_BELOW:
-            walk.zeros += len(str(int(value))) - len(_encoder.encode(value))
         return float(value)
     raise MetadataError(
         f"{_path(path)} is of type {type(value).__name__}, which is not JSON; store text, numbers,"
@@ -256,11 +291,6 @@ def _path(path: Path) -> str:
     return "metadata" + "".join(f"[{part}]" for part in parts)
 
 
-def canonical(metadata: Metadata) -> bytes:
-    """Metadata from decode() as text: equal texts are equal metadata."""
-    return _encoder.encode(metadata)
-
-
 def copy(metadata: Metadata) -> bytes:
     """Metadata as text while its hook goes on changing it; raises when it is no JSON.
 
@@ -280,7 +310,7 @@ def salvage(metadata: Metadata) -> bytes | None:
 
 
 def restore(text: bytes) -> Metadata:
-    """What canonical(), encode() or salvage() wrote."""
+    """What canonical(), encode(), copy() or salvage() wrote."""
     try:
         value = msgspec.json.decode(text)
     except ValueError:

@@ -17,12 +17,20 @@ import msgspec
 LOST: Final = 113
 """Exit status of a runner whose connection has ended while it lived."""
 
-Operation = Literal["install", "uninstall", "sleep", "resume"]
-OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
+OperationName = Literal["install", "uninstall", "sleep", "resume"]
+Operation = OperationName
+OPERATIONS: Final[tuple[OperationName, ...]] = get_args(OperationName)
 
 
 class Record(msgspec.Struct, tag=True, array_like=True):
     """The base of all records."""
+
+
+class MetadataText(msgspec.Struct, array_like=True, frozen=True):
+    """Metadata as text; what is no JSON (NaN, lone surrogates) only ``metadata.restore`` reads."""
+
+    text: bytes
+    is_json: bool = True
 
 
 class Call(Record):

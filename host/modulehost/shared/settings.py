@@ -16,6 +16,10 @@ DEFAULT_DEADLINE = 900.0
 """Seconds for an operation when neither MODULE_DEADLINE nor the plugin says otherwise."""
 
 
+HEALTH_DEADLINE = 5.0
+"""Seconds for the health hook while nothing runs."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings, converted. ``SETTINGS`` says what each one means."""
 
