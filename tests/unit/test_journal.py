@@ -167,14 +167,14 @@ class TestRunning:
     def test_what_was_saved_outlives_the_process(self, journal: Journal, folder: str) -> None:
         """A checkpoint is what the next operation gets when the plugin's process dies."""
         journal.begin("install", "one", {})
-        journal.save("one", b'{"a":1}')
+        journal.save("one", 1, b'{"a":1}')
         journal.finish(None, succeeded=False)
         assert given_next(Journal(folder), "uninstall", {}) == (ONE, RESTORED)
 
     def test_what_was_saved_outlives_the_front(self, journal: Journal, folder: str) -> None:
         """So it is when nobody was left to finish the operation."""
         journal.begin("install", "one", {})
-        journal.save("one", b'{"a":1}')
+        journal.save("one", 1, b'{"a":1}')
         assert given_next(Journal(folder), "uninstall", {}) == (ONE, RESTORED)
 
     def test_a_beginning_alone_changes_nothing(self, journal: Journal, folder: str) -> None:
@@ -186,18 +186,18 @@ class TestRunning:
     def test_late_copies_are_dropped(self, journal: Journal) -> None:
         """A copy of an operation that has ended, or of another one, is not taken."""
         journal.begin("install", "one", {})
-        journal.save("other", b'{"a":9}')
+        journal.save("other", 1, b'{"a":9}')
         journal.finish(b'{"a":1}', succeeded=False)
-        journal.save("one", b'{"a":9}')
+        journal.save("one", 1, b'{"a":9}')
         journal.begin("uninstall", "two", {})
-        journal.save("one", b'{"a":9}')
+        journal.save("one", 1, b'{"a":9}')
         journal.finish(None, succeeded=False)
         assert given_next(journal, "uninstall", {}) == (ONE, RESTORED)
 
     def test_an_outcome_replaces_what_was_saved(self, journal: Journal) -> None:
         """The end of an operation counts more than the copies before it."""
         journal.begin("install", "one", {})
-        journal.save("one", b'{"a":9}', plain=False)
+        journal.save("one", 1, b'{"a":9}', plain=False)
         journal.finish(b'{"a":1}', succeeded=True)
         assert given_next(journal, "sleep", {}) == (ONE, RESTORED)
 
@@ -353,7 +353,7 @@ class TestWithoutFile:
         assert given_next(homeless, "install", {}) == ({}, SENT)
         homeless.revert()
         assert given_next(homeless, "sleep", {}) == (ONE, RESTORED)
-        homeless.save("next", b'{"a":2}')
+        homeless.save("next", 1, b'{"a":2}')
         homeless.finish(None, succeeded=False)
         assert given_next(homeless, "uninstall", {}) == (TWO, RESTORED)
         with pytest.raises(WrongModuleError):
@@ -465,7 +465,7 @@ class Story(RuleBasedStateMachine):
         self.left = metadata if left is None else left
         outcome = encode(self.left, ROOMY)
         if ending == "died":
-            self.journal.save("id", outcome)
+            self.journal.save("id", 1, outcome)
             self.journal.finish(None, succeeded=False)
         else:
             self.journal.finish(outcome, succeeded=ending != "failed")

@@ -191,7 +191,7 @@ def test_damage_is_a_record_or_refused(record: Any, data: st.DataObject) -> None
 def test_large_records_pass(channels: tuple[Channel, Channel], size: int) -> None:
     """Records far beyond any buffer of the kernel arrive whole."""
     one, other = channels
-    record = Done(b"x" * size)
+    record = Done("id", b"x" * size)
     thread = threading.Thread(target=one.send, args=(record,))
     thread.start()
     assert other.receive() == record
@@ -228,7 +228,11 @@ def test_nothing_there_is_no_record(channels: tuple[Channel, Channel]) -> None:
 def test_what_was_sent_before_the_end_still_counts(channels: tuple[Channel, Channel]) -> None:
     """The records of a side that has gone are handed out before its end is told."""
     one, other = channels
-    records = [Loaded("p", "pkg", "1", {"install": 1.0}, True), Health(1, False, "no"), Saved()]
+    records = [
+        Loaded("p", "pkg", "1", {"install": 1.0}, True),
+        Health(1, False, "no"),
+        Saved("id", 1),
+    ]
     for record in records:
         one.send(record)
     one.close()
@@ -272,7 +276,7 @@ def test_a_closed_channel_says_so(channels: tuple[Channel, Channel], mine: bool)
     one, other = channels
     (one if mine else other).close()
     with pytest.raises(ChannelClosedError):
-        one.send(Saved())
+        one.send(Saved("id", 1))
     with pytest.raises(ChannelClosedError):
         one.receive()
 
@@ -283,7 +287,7 @@ def test_who_does_not_read_is_given_up(
     """Sending to a side that does not read ends in an error, not in a wait for ever."""
     monkeypatch.setattr(channel, "_SEND_TIMEOUT", struct.pack("ll", 0, 50_000))
     with wired() as (one, _), pytest.raises(ChannelClosedError):
-        one.send(Done(b"x" * (8 << 20)))
+        one.send(Done("id", b"x" * (8 << 20)))
 
 
 def test_nobody_else_gets_the_sockets() -> None:

@@ -73,6 +73,7 @@ class Journal:
         self._record = Record()
         self._before = self._record
         self._running: str | None = None
+        self._saved = 0  # the number of the last copy
         self._lock = threading.RLock()
         self._load()
 
@@ -120,7 +121,7 @@ class Journal:
                 elif not repeated:
                     given = Given(outcome, RESTORED)
             self._before = last
-            self._running = turn
+            self._running, self._saved = turn, 0
             self._record = Record(
                 module=last.module, entered=True, operation=operation, sent=msgspec.Raw(sent)
             )
@@ -129,14 +130,16 @@ class Journal:
             self._write()
             return given
 
-    def save(self, turn: str, metadata: bytes, *, plain: bool = True) -> None:
+    def save(self, turn: str, number: int, metadata: bytes, *, plain: bool = True) -> None:
         """Keep what a running operation has made of the metadata so far; late copies are dropped.
 
-        ``plain`` says that it is JSON, and not only what ``metadata.restore`` can read.
+        ``number`` grows with each copy of an operation, whichever way it comes. ``plain`` says that
+        it is JSON, and not only what ``metadata.restore`` can read.
         """
         with self._lock:
-            if turn != self._running:
+            if turn != self._running or number <= self._saved:
                 return
+            self._saved = number
             self._record.keep(metadata, plain=plain)
             self._write()
 

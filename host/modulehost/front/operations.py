@@ -109,39 +109,43 @@ class Supervisor:
             raise SettingError(self._problem)
         with OperationLock(self.settings.state_dir) as lock:
             lock.wait(turn)
-            child, given, deadline = self._hand_over(request, turn)
-            assert child.loaded is not None  # noqa: S101 - that is what ready means
-            about = {
-                "operation": request.operation,
-                "plugin": child.loaded.plugin,
-                "request_id": request.request_id,
-            }
-            level = "warning" if given.origin in (RESTORED, EDITED) else "info"
-            self.log.event(level, "operation started", **about, metadata=given.origin)
-            if self._journal.problem:
-                self.log.event("warning", self._journal.problem, **about)
+            while True:  # a second time when a runner could not begin it
+                child, given, deadline = self._hand_over(request, turn)
+                assert child.loaded is not None  # noqa: S101 - that is what ready means
+                about = {
+                    "operation": request.operation,
+                    "plugin": child.loaded.plugin,
+                    "request_id": request.request_id,
+                }
+                level = "warning" if given.origin in (RESTORED, EDITED) else "info"
+                self.log.event(level, "operation started", **about, metadata=given.origin)
+                if self._journal.problem:
+                    self.log.event("warning", self._journal.problem, **about)
 
-            end = self._await_end(child, request, turn, deadline)
-            if end.outcome == "refused":
-                self._journal.revert()
-            else:
-                succeeded = end.outcome == "succeeded"
-                self._journal.finish(end.metadata, plain=end.plain, succeeded=succeeded)
-            self.log.event(
-                LEVEL_OF[end.outcome],
-                "operation finished",
-                **about,
-                outcome=end.outcome,
-                seconds=round(time.monotonic() - turn.started, 4),
-                **({"reason": end.reason} if end.outcome == "failed" else {}),
-            )
-            if end.outcome == "failed" or turn.cancelled is not None:
-                child.kill("its operation failed or was cancelled")
-            if end.outcome != "succeeded":
-                raise (ConfigError if end.outcome == "refused" else OperationError)(end.reason)
-            if request.operation == "uninstall":
-                self._journal.clear()
-            return end.metadata or b"{}"
+                end = self._await_end(child, request, turn, deadline)
+                if end is None:
+                    self._journal.revert()
+                    continue
+                if end.outcome == "refused":
+                    self._journal.revert()
+                else:
+                    succeeded = end.outcome == "succeeded"
+                    self._journal.finish(end.metadata, plain=end.plain, succeeded=succeeded)
+                self.log.event(
+                    LEVEL_OF[end.outcome],
+                    "operation finished",
+                    **about,
+                    outcome=end.outcome,
+                    seconds=round(time.monotonic() - turn.started, 4),
+                    **({"reason": end.reason} if end.outcome == "failed" else {}),
+                )
+                if end.outcome == "failed" or turn.cancelled is not None:
+                    child.kill("its operation failed or was cancelled")
+                if end.outcome != "succeeded":
+                    raise (ConfigError if end.outcome == "refused" else OperationError)(end.reason)
+                if request.operation == "uninstall":
+                    self._journal.clear()
+                return end.metadata or b"{}"
 
     def _hand_over(self, request: Request, turn: Turn) -> tuple[Child, Given, float]:
         """Give the call to a runner: which, with what metadata, how many seconds it has."""
@@ -163,8 +167,11 @@ class Supervisor:
                 child.is_used = True
                 return child, given, deadline
 
-    def _await_end(self, child: Child, request: Request, turn: Turn, deadline: float) -> End:
-        """Wait for the end of an operation; one that takes too long is cancelled, then killed."""
+    def _await_end(self, child: Child, request: Request, turn: Turn, deadline: float) -> End | None:
+        """Wait for the end of an operation; one that takes too long is cancelled, then killed.
+
+        None when its runner has ended without having begun it.
+        """
         cancel_at = turn.started + deadline
         kill_at = cancel_at + self.settings.grace
         told = False
@@ -201,17 +208,19 @@ class Supervisor:
     def _take_calls(self, child: Child, turn: Turn) -> Done | None:
         """Take what has come of the operation; Done when it has ended."""
         for record in child.calls.available():
-            if isinstance(record, Done):
+            if isinstance(record, Done) and record.id == turn.id:
                 return record
             if isinstance(record, Checkpoint):
-                self._journal.save(turn.id, record.metadata)
-                child.calls.send(Saved())
+                self._journal.save(record.id, record.number, record.metadata)
+                child.calls.send(Saved(record.id, record.number))
         return None
 
-    def _death(self, child: Child, request: Request, turn: Turn) -> End:
-        """The process has ended, or closed its connection: in words."""
+    def _death(self, child: Child, request: Request, turn: Turn) -> End | None:
+        """The process has ended, or closed its connection: in words; None as of _await_end."""
         child.part()
         child.ended.wait()
+        if child.not_begun:
+            return None
         if child.has_closed:
             return failed(
                 f"the plugin's process closed its connection to the host during"

@@ -14,7 +14,7 @@ from contextlib import closing
 from modulehost.shared import linux
 from modulehost.shared.channel import Channel
 from modulehost.shared.names import PRIVATE_ENVIRONMENT
-from modulehost.shared.records import LOST, Loaded
+from modulehost.shared.records import LOST, NOT_BEGUN, Loaded
 
 _BY_ITSELF = "it ended"
 _CLOSED = "it closed its connection to the host"
@@ -50,6 +50,7 @@ class Child:
         self.ended = threading.Event()
         self.how = ""
         self.has_closed = False
+        self.not_begun = False
         self._why: str | None = None
 
     @property
@@ -75,7 +76,7 @@ class Child:
     @property
     def died(self) -> bool:
         """Whether it has ended by itself."""
-        return self.ended.is_set() and self._why == _BY_ITSELF
+        return self.ended.is_set() and self._why == _BY_ITSELF and not self.not_begun
 
     def kill(self, why: str) -> None:
         """End it, with its process group; ``bury`` does the rest. The first reason stays."""
@@ -99,6 +100,9 @@ class Child:
         linux.kill_children()
         self.how = linux.describe_exit(code)
         self.has_closed = self._why == _CLOSED or code == LOST
+        if code == NOT_BEGUN:
+            self.not_begun, self.is_used = True, False
+            self.how = "a thread of the plugin throws exceptions into it"
         self.ended.set()
 
     def __del__(self) -> None:

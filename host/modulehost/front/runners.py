@@ -259,8 +259,8 @@ class Attendant(threading.Thread):
                     question = self._question
                     if question is not None and question.number == record.number:
                         question.answer, self._question = record, None
-            case Snapshot(turn_id, text):
-                self._journal.save(turn_id, text, plain=False)
+            case Snapshot(turn_id, number, text):
+                self._journal.save(turn_id, number, text, plain=False)
             case Progress(turn_id, text):
                 turn = self._turns.running
                 if turn is not None and turn.id == turn_id:

@@ -5,7 +5,8 @@
 ``control``  asynchronous: the front sends Cancel and AskHealth, the runner's second thread sends
              the rest.
 
-``channel.py`` carries them.
+``channel.py`` carries them. What is told of an operation names it by its ``id``: a word that comes
+late, or from another, is dropped.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import msgspec
 
 LOST: Final = 113
 """Exit status of a runner whose connection has ended while it lived."""
+
+NOT_BEGUN: Final = 114
+"""Exit status of a runner that must not go on: it has not begun the call that it may have got."""
 
 Operation = Literal["install", "uninstall", "sleep", "resume"]
 OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
@@ -44,6 +48,7 @@ class Done(Record):
     ``plain`` is false for metadata that is no JSON, and that only ``metadata.restore`` reads.
     """
 
+    id: str
     metadata: bytes | None
     plain: bool = True
     failure: Failure | None = None
@@ -57,13 +62,21 @@ class Failure(Record):
 
 
 class Checkpoint(Record):
-    """Keep this metadata now; the hook waits for Saved."""
+    """Keep this metadata now; the hook waits for Saved.
 
+    ``number`` is in the order in which an operation's metadata was looked at, snapshots included.
+    """
+
+    id: str
+    number: int
     metadata: bytes
 
 
 class Saved(Record):
-    """The checkpoint is in the journal."""
+    """The checkpoint of that number is in the journal."""
+
+    id: str
+    number: int
 
 
 class Loaded(Record):
@@ -83,9 +96,13 @@ class LoadFailed(Record):
 
 
 class Snapshot(Record):
-    """The metadata of the running operation has changed; text for ``metadata.restore``."""
+    """The metadata of the running operation has changed; text for ``metadata.restore``.
+
+    ``number`` is as in Checkpoint.
+    """
 
     id: str
+    number: int
     metadata: bytes
 
 
