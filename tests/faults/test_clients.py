@@ -15,7 +15,8 @@ from support.host import Host, StartHost
 from support.processes import wait_until
 from support.wire import Wire, assert_failure, chunk, chunked, head, operations, post
 
-from modulehost.front import gunicorn, worker
+from modulehost.front import clients as front_clients
+from modulehost.front import gunicorn
 
 pytestmark = pytest.mark.slow
 
@@ -172,7 +173,7 @@ def test_a_crowd_does_not_hold_up_the_end(start_host: StartHost) -> None:
     with clients(host, 20, HALF_A_HEAD), clients(host, 20, HALF_A_BODY), clients(host, 20, HEALTH):
         began = time.monotonic()
         assert host.stop() == 0
-        assert time.monotonic() - began < worker.LINGER + 1 + PROMPT
+        assert time.monotonic() - began < front_clients.LINGER + 1 + PROMPT
 
 
 def test_no_bad_client_keeps_the_host_awake(start_host: StartHost) -> None:

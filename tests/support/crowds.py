@@ -16,7 +16,7 @@ def impatient(seconds: float) -> tuple[str, ...]:
     """``modulehost serve`` that gives clients so long where they have half a minute."""
     return (
         "-c",
-        f"import modulehost.front.worker as w; w.PATIENCE = {seconds}\n"
+        f"import modulehost.front.clients as c; c.PATIENCE = {seconds}\n"
         "from modulehost.keeper.serve import main; raise SystemExit(main([]))",
     )
 

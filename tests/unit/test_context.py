@@ -17,7 +17,7 @@ import pytest
 from support.processes import wait_until, with_variable
 
 from modulehost import Cancelled, Completed, Context, ModuleError
-from modulehost.plugin.context import MAX_OUTPUT, Cancellation, Host
+from modulehost.plugin.context import MAX_OUTPUT, Cancellation
 from modulehost.shared.logs import Log
 
 SOON = 10.0
@@ -26,7 +26,9 @@ MARK = "MODULE_TEST_CONTEXT"
 
 
 class Stage:
-    """A context, how to cancel it, and what it asked the host for."""
+    """A context's host: how to cancel it, and what it was asked for."""
+
+    grace = GRACE
 
     def __init__(self, file: IO[bytes]) -> None:
         self.cancellation = Cancellation()
@@ -44,13 +46,20 @@ class Stage:
             kubeconfig=None,
             deadline=deadline,
             cancellation=self.cancellation,
-            host=Host(
-                log=lambda: self._log.structlog.bind(operation="install"),
-                checkpoint=lambda: self.asked.append("checkpoint"),
-                progress=self.asked.append,
-                grace=GRACE,
-            ),
+            host=self,
         )
+
+    def log(self) -> Any:
+        """The logger that a context hands out."""
+        return self._log.structlog.bind(operation="install")
+
+    def checkpoint(self) -> None:
+        """Note that it was asked for."""
+        self.asked.append("checkpoint")
+
+    def progress(self, text: str) -> None:
+        """Note it."""
+        self.asked.append(text)
 
     def environ(self) -> dict[str, str]:
         """An environment by which the processes can be found."""

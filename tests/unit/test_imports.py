@@ -89,7 +89,7 @@ def test_a_serving_front_has_imported_no_plugin(tmp_path: Path) -> None:
     site.install(tmp_path / "site", "good")
     modules = modules_after(
         """
-from modulehost.wsgi import app, supervisor
+from modulehost.wsgi import app, operations
 statuses = {"install": 201, "sleep": 200, "resume": 200, "uninstall": 204}
 client = app.test_client()
 try:
@@ -99,7 +99,7 @@ try:
         reply.close()
     assert client.get("/health").status_code == 200
 finally:
-    supervisor.close()
+    operations.close()
 """,
         PYTHONPATH=str(tmp_path / "site"),
         MODULE_PLUGIN="good",

@@ -18,9 +18,10 @@ from support.interpreter import evaluate
 from support.properties import METADATA, same, tried_less
 
 from modulehost.front.journal import EDITED, RESTORED, SENT, Given, Journal
-from modulehost.shared.errors import WrongModuleError
-from modulehost.shared.metadata import decode, encode, restore, salvage
-from modulehost.shared.records import Operation
+from modulehost.shared.errors import HostError
+from modulehost.shared.metadata import decode, encode, restore
+from modulehost.shared.records import MetadataText, OperationName
+from modulehost.shared.salvage import salvage
 
 ROOMY = 1 << 20
 ONE = {"a": 1}
@@ -41,6 +42,16 @@ def journal(folder: str) -> Iterator[Journal]:
     close(journal)
 
 
+def body(metadata: dict[str, Any]) -> bytes:
+    """Metadata as a client sends it."""
+    return json.dumps(metadata).encode()
+
+
+def text(metadata: dict[str, Any]) -> MetadataText:
+    """Metadata as a runner sends it."""
+    return MetadataText(encode(metadata, ROOMY))
+
+
 def close(journal: Journal) -> None:
     """Give back the descriptors, which a process of the host never does."""
     while journal._slots._files:
@@ -49,7 +60,7 @@ def close(journal: Journal) -> None:
 
 def operate(
     journal: Journal,
-    operation: Operation,
+    operation: OperationName,
     sent: dict[str, Any],
     left: dict[str, Any] | None,
     *,
@@ -57,8 +68,8 @@ def operate(
     delivered: bool = True,
 ) -> Given:
     """A whole operation; ``left`` is None when its process died."""
-    given = journal.begin(operation, "id", sent)
-    outcome = None if left is None else encode(left, ROOMY)
+    given = journal.begin(operation, "id", body(sent))
+    outcome = None if left is None else text(left)
     journal.finish(outcome, succeeded=succeeded and left is not None)
     if delivered:
         journal.delivered()
@@ -66,10 +77,10 @@ def operate(
 
 
 def given_next(
-    journal: Journal, operation: Operation, sent: dict[str, Any]
+    journal: Journal, operation: OperationName, sent: dict[str, Any]
 ) -> tuple[dict[str, Any], str]:
     """What the next operation is given, and where it is from."""
-    given = journal.begin(operation, "next", sent)
+    given = journal.begin(operation, "next", body(sent))
     return restore(given.metadata), given.origin
 
 
@@ -89,7 +100,7 @@ class TestRules:
     @pytest.mark.parametrize("delivered", [True, False])
     @pytest.mark.parametrize("operation", ["sleep", "uninstall"])
     def test_an_outcome_that_was_not_kept_is_restored(
-        self, journal: Journal, operation: Operation, succeeded: bool, delivered: bool
+        self, journal: Journal, operation: OperationName, succeeded: bool, delivered: bool
     ) -> None:
         """Another operation with the same body shows that the outcome was lost, whyever."""
         operate(journal, "install", {}, ONE, succeeded=succeeded, delivered=delivered)
@@ -130,7 +141,7 @@ class TestRules:
     def test_losses_add_up(self, journal: Journal) -> None:
         """However often in a row nothing is kept, the plugin is given what it last left."""
         left: dict[str, Any] = {}
-        life: list[Operation] = ["install", "sleep", "resume", "sleep"]
+        life: list[OperationName] = ["install", "sleep", "resume", "sleep"]
         for number, operation in enumerate(life * 3):
             given = operate(journal, operation, {}, {"n": number}, succeeded=number % 2 == 0)
             assert restore(given.metadata) == left
@@ -138,9 +149,8 @@ class TestRules:
 
     def test_the_order_of_keys_makes_no_difference(self, journal: Journal) -> None:
         """Bodies are compared as sorted text."""
-        operate(journal, "install", decode(b'{"b": 1, "a": {"d": 1, "c": 2}}'), ONE)
-        body = decode(b'{ "a": {"c": 2, "d": 1}, "b": 1 }')
-        assert given_next(journal, "sleep", body) == (ONE, RESTORED)
+        operate(journal, "install", {"b": 1, "a": {"d": 1, "c": 2}}, ONE)
+        assert given_next(journal, "sleep", {"a": {"c": 2, "d": 1}, "b": 1}) == (ONE, RESTORED)
 
     @pytest.mark.parametrize(
         "number", [1e16, 2.0**53, -(2.0**60), 1e20, 1.2345678901234567e20, 1e21, 1e-6, -0.0, 3.0]
@@ -166,39 +176,39 @@ class TestRunning:
 
     def test_what_was_saved_outlives_the_process(self, journal: Journal, folder: str) -> None:
         """A checkpoint is what the next operation gets when the plugin's process dies."""
-        journal.begin("install", "one", {})
-        journal.save("one", b'{"a":1}')
+        journal.begin("install", "one", b"{}")
+        journal.save("one", 1, text({"a": 1}))
         journal.finish(None, succeeded=False)
         assert given_next(Journal(folder), "uninstall", {}) == (ONE, RESTORED)
 
     def test_what_was_saved_outlives_the_front(self, journal: Journal, folder: str) -> None:
         """So it is when nobody was left to finish the operation."""
-        journal.begin("install", "one", {})
-        journal.save("one", b'{"a":1}')
+        journal.begin("install", "one", b"{}")
+        journal.save("one", 1, text({"a": 1}))
         assert given_next(Journal(folder), "uninstall", {}) == (ONE, RESTORED)
 
     def test_a_beginning_alone_changes_nothing(self, journal: Journal, folder: str) -> None:
         """An operation that got nowhere leaves what it was given."""
         operate(journal, "install", {}, ONE, succeeded=False)
-        journal.begin("uninstall", "one", {})
+        journal.begin("uninstall", "one", b"{}")
         assert given_next(Journal(folder), "uninstall", {}) == (ONE, RESTORED)
 
     def test_late_copies_are_dropped(self, journal: Journal) -> None:
         """A copy of an operation that has ended, or of another one, is not taken."""
-        journal.begin("install", "one", {})
-        journal.save("other", b'{"a":9}')
-        journal.finish(b'{"a":1}', succeeded=False)
-        journal.save("one", b'{"a":9}')
-        journal.begin("uninstall", "two", {})
-        journal.save("one", b'{"a":9}')
+        journal.begin("install", "one", b"{}")
+        journal.save("other", 1, text({"a": 9}))
+        journal.finish(text({"a": 1}), succeeded=False)
+        journal.save("one", 1, text({"a": 9}))
+        journal.begin("uninstall", "two", b"{}")
+        journal.save("one", 1, text({"a": 9}))
         journal.finish(None, succeeded=False)
         assert given_next(journal, "uninstall", {}) == (ONE, RESTORED)
 
     def test_an_outcome_replaces_what_was_saved(self, journal: Journal) -> None:
         """The end of an operation counts more than the copies before it."""
-        journal.begin("install", "one", {})
-        journal.save("one", b'{"a":9}', plain=False)
-        journal.finish(b'{"a":1}', succeeded=True)
+        journal.begin("install", "one", b"{}")
+        journal.save("one", 1, text({"a": 9}))
+        journal.finish(text({"a": 1}), succeeded=True)
         assert given_next(journal, "sleep", {}) == (ONE, RESTORED)
 
     @pytest.mark.parametrize("value", [float("inf"), 2**60, "\ud800"])
@@ -207,8 +217,8 @@ class TestRunning:
     ) -> None:
         """Uninstall is given what install left, JSON or not, however often it fails."""
         left = {"bad": value, "good": [1]}
-        journal.begin("install", "one", {})
-        journal.finish(salvage(left), plain=False, succeeded=False)
+        journal.begin("install", "one", b"{}")
+        journal.finish(MetadataText(salvage(left) or b"", is_json=False), succeeded=False)
         for _ in range(3):
             again = Journal(folder)
             assert given_next(again, "uninstall", {}) == (left, RESTORED)
@@ -219,7 +229,7 @@ class TestRunning:
         """An operation whose plugin was not called is forgotten, in memory and on disk."""
         operate(journal, "install", {}, ONE)
         for again in (journal, Journal(folder)):
-            journal.begin("sleep", "two", TWO)
+            journal.begin("sleep", "two", body(TWO))
             journal.revert()
             assert given_next(again, "sleep", {}) == (ONE, RESTORED)
             again.revert()
@@ -229,14 +239,14 @@ class TestRunning:
     ) -> None:
         """That the operation before was delivered is still known, also to the next front."""
         operate(journal, "install", {}, ONE)
-        journal.begin("sleep", "two", TWO)
+        journal.begin("sleep", "two", body(TWO))
         journal.revert()
         assert given_next(Journal(folder), "install", {}) == ({}, SENT)
 
     def test_a_first_operation_that_was_reverted_was_not_entered(self, journal: Journal) -> None:
         """Whether any hook was ever entered: not by an operation that was taken back."""
         entered = [journal.entered]
-        journal.begin("install", "one", {})
+        journal.begin("install", "one", b"{}")
         entered.append(journal.entered)
         journal.revert()
         assert [*entered, journal.entered] == [False, True, False]
@@ -259,7 +269,7 @@ class TestFile:
         again = Journal(folder)
         assert again.problem is None
         assert again.entered
-        with pytest.raises(WrongModuleError):
+        with pytest.raises(HostError):
             again.admit("blog.default")
         assert given_next(again, "install", {}) == ({}, SENT)
         again.revert()
@@ -295,7 +305,7 @@ print(0)
 """
         evaluate(other)
         assert given_next(journal, "sleep", {}) == (ONE, RESTORED)
-        with pytest.raises(WrongModuleError):
+        with pytest.raises(HostError):
             journal.admit("blog.default")
 
     def test_a_module_that_was_uninstalled_elsewhere_is_forgotten(
@@ -353,10 +363,10 @@ class TestWithoutFile:
         assert given_next(homeless, "install", {}) == ({}, SENT)
         homeless.revert()
         assert given_next(homeless, "sleep", {}) == (ONE, RESTORED)
-        homeless.save("next", b'{"a":2}')
+        homeless.save("next", 1, text({"a": 2}))
         homeless.finish(None, succeeded=False)
         assert given_next(homeless, "uninstall", {}) == (TWO, RESTORED)
-        with pytest.raises(WrongModuleError):
+        with pytest.raises(HostError):
             homeless.admit("blog.default")
         homeless.clear()
         homeless.admit("blog.default")
@@ -368,17 +378,18 @@ class TestWithoutFile:
             f"""
 import json, resource
 from modulehost.front.journal import Journal
+from modulehost.shared.records import MetadataText
 journal = Journal({str(tmp_path)!r})
-journal.begin("install", "one", {{}})
-journal.finish(b'{{"a":1}}', succeeded=True)
+journal.begin("install", "one", b"{{}}")
+journal.finish(MetadataText(b'{{"a":1}}'), succeeded=True)
 journal.delivered()
 resource.setrlimit(resource.RLIMIT_FSIZE, (40, resource.RLIM_INFINITY))
 journal.admit("shop.default")
-journal.begin("sleep", "two", {{"a": 1}})
-journal.finish(b'{{"a":2}}', succeeded=False)
+journal.begin("sleep", "two", b'{{"a": 1}}')
+journal.finish(MetadataText(b'{{"a":2}}'), succeeded=False)
 problem = journal.problem
-given = journal.begin("uninstall", "three", {{"a": 1}})
-print(json.dumps([problem, given.metadata.decode(), given.origin]))
+given = journal.begin("uninstall", "three", b'{{"a": 1}}')
+print(json.dumps([problem, given.metadata.text.decode(), given.origin]))
 """
         )
         problem, metadata, origin = told
@@ -393,7 +404,7 @@ class TestModule:
         """Calls for another module than the first are refused, naming both."""
         journal.admit("shop.default")
         journal.admit("shop.default")
-        with pytest.raises(WrongModuleError, match=r"shop\.default.*blog\.default"):
+        with pytest.raises(HostError, match=r"shop\.default.*blog\.default"):
             journal.admit("blog.default")
 
     def test_no_module_always_passes(self, journal: Journal) -> None:
@@ -425,8 +436,7 @@ class TestToSend:
     def test_the_plugin_is_given_the_last_outcome(self, journal: Journal, succeeded: bool) -> None:
         """Whatever became of the last operation, its outcome is what the next one is given."""
         operate(journal, "install", {}, ONE, succeeded=succeeded)
-        body = decode(journal.to_send())
-        assert given_next(journal, "uninstall", body)[0] == ONE
+        assert given_next(journal, "uninstall", decode(journal.to_send()))[0] == ONE
 
 
 class Story(RuleBasedStateMachine):
@@ -440,18 +450,18 @@ class Story(RuleBasedStateMachine):
         self.kept: dict[str, Any] = {}
         self.left: dict[str, Any] = {}
         self.edited = False
-        self.last: tuple[Operation | None, bool] = (None, False)
+        self.last: tuple[OperationName | None, bool] = (None, False)
 
     @rule(
-        operation=st.sampled_from(get_args(Operation)),
+        operation=st.sampled_from(get_args(OperationName)),
         left=METADATA | st.none() | st.just({}),
         ending=st.sampled_from(
             ["stored", "stored", "not stored", "lost", "failed", "died", "config"]
         ),
     )
-    def call(self, operation: Operation, left: dict[str, Any] | None, ending: str) -> None:
+    def call(self, operation: OperationName, left: dict[str, Any] | None, ending: str) -> None:
         """An operation: the plugin gets what it last left, or what was deliberately changed."""
-        given = self.journal.begin(operation, "id", self.kept)
+        given = self.journal.begin(operation, "id", body(self.kept))
         metadata = restore(given.metadata)
         repeated = self.last == (operation, True)
         if self.edited or repeated:
@@ -463,9 +473,9 @@ class Story(RuleBasedStateMachine):
             return
         self.edited = False
         self.left = metadata if left is None else left
-        outcome = encode(self.left, ROOMY)
+        outcome = text(self.left)
         if ending == "died":
-            self.journal.save("id", outcome)
+            self.journal.save("id", 1, outcome)
             self.journal.finish(None, succeeded=False)
         else:
             self.journal.finish(outcome, succeeded=ending != "failed")
@@ -473,7 +483,7 @@ class Story(RuleBasedStateMachine):
             self.journal.delivered()
         self.last = operation, ending in ("stored", "not stored")
         if ending == "stored" and self.left:
-            self.kept = decode(go.round_trip(outcome))
+            self.kept = decode(go.round_trip(outcome.text))
 
     @rule()
     def wake(self) -> None:
@@ -492,8 +502,8 @@ class Story(RuleBasedStateMachine):
     @rule()
     def uninstall(self) -> None:
         """The module goes, and another one may come."""
-        self.journal.begin("uninstall", "id", self.kept)
-        self.journal.finish(b"{}", succeeded=True)
+        self.journal.begin("uninstall", "id", body(self.kept))
+        self.journal.finish(text({}), succeeded=True)
         self.journal.clear()
         self.journal.delivered()
         self.kept = self.left = {}

@@ -25,9 +25,9 @@ from modulehost.shared.records import (
     AskHealth,
     Call,
     Done,
-    Failure,
     Health,
     Loaded,
+    MetadataText,
     Progress,
     Record,
     Saved,
@@ -86,8 +86,7 @@ def sent(*records: Record) -> bytes:
 
 def test_the_union_holds_every_record() -> None:
     """A record that is declared can be received."""
-    parts = {Failure}  # of Done
-    assert set(get_args(AnyRecord)) == set(Record.__subclasses__()) - parts
+    assert set(get_args(AnyRecord)) == set(Record.__subclasses__())
 
 
 @tried
@@ -125,7 +124,7 @@ def _ends(records: list[Any]) -> list[int]:
 def test_a_byte_at_a_time_is_enough(wire: tuple[Channel, _socket.socket]) -> None:
     """The receiver puts a record together from single bytes."""
     channel, sock = wire
-    record = Call("1", "install", "id", b'{"a": 1}', 900.0)
+    record = Call("1", "install", "id", MetadataText(b'{"a": 1}'), 900.0)
     for byte in sent(record)[:-1]:
         sock.sendall(bytes([byte]))
         assert channel.available() == []
@@ -191,7 +190,7 @@ def test_damage_is_a_record_or_refused(record: Any, data: st.DataObject) -> None
 def test_large_records_pass(channels: tuple[Channel, Channel], size: int) -> None:
     """Records far beyond any buffer of the kernel arrive whole."""
     one, other = channels
-    record = Done(b"x" * size)
+    record = Done("id", "succeeded", "", MetadataText(b"x" * size))
     thread = threading.Thread(target=one.send, args=(record,))
     thread.start()
     assert other.receive() == record
@@ -228,7 +227,11 @@ def test_nothing_there_is_no_record(channels: tuple[Channel, Channel]) -> None:
 def test_what_was_sent_before_the_end_still_counts(channels: tuple[Channel, Channel]) -> None:
     """The records of a side that has gone are handed out before its end is told."""
     one, other = channels
-    records = [Loaded("p", "pkg", "1", {"install": 1.0}, True), Health(1, False, "no"), Saved()]
+    records = [
+        Loaded("p", "pkg", "1", {"install": 1.0}, True),
+        Health(1, False, "no"),
+        Saved("id", 1),
+    ]
     for record in records:
         one.send(record)
     one.close()
@@ -272,7 +275,7 @@ def test_a_closed_channel_says_so(channels: tuple[Channel, Channel], mine: bool)
     one, other = channels
     (one if mine else other).close()
     with pytest.raises(ChannelClosedError):
-        one.send(Saved())
+        one.send(Saved("id", 1))
     with pytest.raises(ChannelClosedError):
         one.receive()
 
@@ -283,7 +286,7 @@ def test_who_does_not_read_is_given_up(
     """Sending to a side that does not read ends in an error, not in a wait for ever."""
     monkeypatch.setattr(channel, "_SEND_TIMEOUT", struct.pack("ll", 0, 50_000))
     with wired() as (one, _), pytest.raises(ChannelClosedError):
-        one.send(Done(b"x" * (8 << 20)))
+        one.send(Done("id", "failed", "x" * (8 << 20)))
 
 
 def test_nobody_else_gets_the_sockets() -> None:

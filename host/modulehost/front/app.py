@@ -175,6 +175,7 @@ def _client() -> Client | None:
 def _deliver(body: bytes, answer: Answer, client: Client | None) -> Iterator[bytes]:
     """The body as a stream: the server asks for more only when the first piece is out."""
     yield body
+    answer.written()
     if client is not None:
         client.is_answered()
     answer.delivered()

@@ -1,4 +1,4 @@
-"""Held by the one front that may run operations: two overlap while gunicorn is reloaded (SIGHUP)."""
+"""Held by the one front that may run operations: on SIGHUP the old one and the new overlap."""
 
 from __future__ import annotations
 

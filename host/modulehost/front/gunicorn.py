@@ -21,8 +21,8 @@ from gunicorn import glogging
 from gunicorn.app.base import Application
 from gunicorn.arbiter import Arbiter
 
-from modulehost.front.worker import STOPS, Worker, unblock_stops
 from modulehost.front import stopping
+from modulehost.front.worker import STOPS, Worker, unblock_stops
 from modulehost.shared import linux
 from modulehost.shared.errors import one_line
 from modulehost.shared.logs import Log, words_of

@@ -35,14 +35,20 @@ class Health:
         if runner is None or (state := runner.ready) is None:
             return self._without_runner()
         if not state.loaded.has_health:
-            return True, _describe(self._turns.running)
+            return True, _describe(self._running)
         answer = self._runners.ask(runner, idle=HEALTH_DEADLINE, busy=PATIENCE)
         if answer is not None:
-            return answer.healthy, answer.message or _describe(self._turns.running)
+            return answer.healthy, answer.message or _describe(self._running)
         return self._without_answer(runner)
 
+    @property
+    def _running(self) -> Turn | None:
+        """What runs, as its client sees it."""
+        turn = self._turns.running
+        return None if turn is None or turn.is_answered else turn
+
     def _without_runner(self) -> tuple[bool, str]:
-        if (running := self._turns.running) is not None:
+        if (running := self._running) is not None:
             return True, _describe(running)
         if (reason := self._runners.load_failure) is not None:
             if time.monotonic() - self._runners.failed_at > RETRY_LOADING:
@@ -51,10 +57,10 @@ class Health:
         return False, "the plugin is being loaded"
 
     def _without_answer(self, runner: RunnerProcess) -> tuple[bool, str]:
-        if (running := self._turns.running) is not None:
+        if (running := self._running) is not None:
             return True, _describe(running)
         match runner.state:
-            case Ended(Ready(), how):
+            case Ended(Ready(), how=how, not_begun=False):
                 return False, f"the plugin's process died: {how}"
             case Ended():  # by us: it is replaced, ask the next one
                 return self()

@@ -113,7 +113,7 @@ class Journal:
     def begin(self, operation: OperationName, turn: str, body: bytes) -> Given:
         """Record what an operation was sent; returns what its hook gets. ``turn`` is its id."""
         with self._lock:
-            last, sent = self._entry, body.strip() and body or b"{}"
+            last, sent = self._entry, (body.strip() and body) or b"{}"
             given = _give(last, operation, sent)
             self._before, self._running, self._saved = last, turn, 0
             self._entry = Entry(module=last.module, entered=True, operation=operation, sent=sent)

@@ -26,7 +26,6 @@ from modulehost.shared.records import (
     Done,
     Kind,
     Loaded,
-    MetadataText,
     OperationName,
     Saved,
 )
@@ -114,8 +113,12 @@ class Operations:
         return answer
 
     def _forgive(self, request: Request, error: NotCallableError) -> None:
-        """Let an uninstall succeed that has nothing to clean up; raises the error for all others."""
-        if request.operation != "uninstall" or self._journal.entered or metadata.decode(request.body):
+        """Let an uninstall succeed that has nothing to clean up; else raise the error."""
+        if (
+            request.operation != "uninstall"
+            or self._journal.entered
+            or metadata.decode(request.body)
+        ):
             self._journal.unpin()
             raise error
         self.log.event(
@@ -142,6 +145,18 @@ class Operations:
         """Run an operation whose turn it is; the metadata that its hook left."""
         if self._problem is not None:
             raise NotCallableError(self._problem)
+        while (done := self._try(request, turn)) is None:
+            self._journal.revert()
+        if done.kind == "refused":
+            raise NotCallableError(done.reason)
+        if done.kind != "succeeded":
+            raise HostError(done.reason)
+        if request.operation == "uninstall":
+            self._journal.clear()
+        return b"{}" if done.metadata is None else done.metadata.text
+
+    def _try(self, request: Request, turn: Turn) -> Done | None:
+        """Run it in the runner that is there, with a record of it; None if that cannot begin it."""
         runner, loaded, given, deadline = self._hand_over(request, turn)
         about = {
             "operation": request.operation,
@@ -152,31 +167,24 @@ class Operations:
         self.log.event(level, "operation started", **about, metadata=given.origin)
         if self._journal.problem:
             self.log.event("warning", self._journal.problem, **about)
-
-        done = self._await_end(runner, request, turn, deadline)
-        # uninstall may leave what is no JSON: nobody keeps it
-        succeeded = done.kind == "succeeded" or (done.kind, turn.operation) == ("unkept", "uninstall")
+        done = self._await_end(runner, turn, deadline)
+        if done is None:
+            return None
         if done.kind == "refused":
             self._journal.revert()
         else:
-            self._journal.finish(done.metadata, succeeded=succeeded)
+            self._journal.finish(done.metadata, succeeded=done.kind == "succeeded")
         self.log.event(
-            "info" if succeeded else LEVEL_OF[done.kind],
+            LEVEL_OF[done.kind],
             "operation finished",
             **about,
-            outcome="succeeded" if succeeded else done.kind,
+            outcome=done.kind,
             seconds=round(time.monotonic() - turn.started, 4),
-            **({} if succeeded else {"reason": done.reason}),
+            **({"reason": done.reason} if done.reason else {}),
         )
-        if not succeeded or turn.cancelled is not None:
+        if done.kind != "succeeded" or turn.cancelled is not None:
             runner.kill("its operation failed or was cancelled")
-        if done.kind == "refused":
-            raise NotCallableError(done.reason)
-        if not succeeded:
-            raise HostError(done.reason)
-        if request.operation == "uninstall":
-            self._journal.clear()
-        return b"{}" if done.metadata is None else done.metadata.text
+        return done
 
     def _hand_over(
         self, request: Request, turn: Turn
@@ -199,10 +207,11 @@ class Operations:
                 runner.is_used = True
                 return runner, loaded, given, deadline
 
-    def _await_end(
-        self, runner: RunnerProcess, request: Request, turn: Turn, deadline: float
-    ) -> Done:
-        """Wait for the end of an operation; one that takes too long is cancelled, then killed."""
+    def _await_end(self, runner: RunnerProcess, turn: Turn, deadline: float) -> Done | None:
+        """Wait for the end of an operation; one that takes too long is cancelled, then killed.
+
+        None when its runner has ended without having begun it.
+        """
         cancel_at = turn.started + deadline
         kill_at = cancel_at + self.settings.grace
         told = False
@@ -212,7 +221,7 @@ class Operations:
                 return self._give_up(runner, turn, deadline)
             if now >= cancel_at:
                 turn.cancelled = turn.cancelled or DEADLINE
-            if turn.client_gone and request.operation != "uninstall":
+            if turn.client_gone and turn.operation != "uninstall":
                 turn.cancelled = turn.cancelled or "the client hung up"
             if turn.cancelled is not None and not told:
                 told = True
@@ -221,7 +230,7 @@ class Operations:
             try:
                 if turn.wait(until, runner.calls.fileno()):
                     if (done := self._take_calls(runner, turn)) is not None:
-                        return _in_words(done, turn, deadline)
+                        return judge(done, turn.operation, turn.cancelled, deadline)
                 elif runner.ended.is_set():
                     return self._death(runner, turn)
             except ChannelClosedError:
@@ -235,7 +244,8 @@ class Operations:
             done = self._take_calls(runner, turn)
         except ChannelClosedError:
             done = None
-        return _in_words(done or Done(turn.id, "cancelled", DEADLINE), turn, deadline)
+        done = done or Done(turn.id, "cancelled")
+        return judge(done, turn.operation, turn.cancelled, deadline)
 
     def _take_calls(self, runner: RunnerProcess, turn: Turn) -> Done | None:
         """Take what has come of the operation; Done when it has ended."""
@@ -247,11 +257,13 @@ class Operations:
                 runner.calls.send(Saved(record.id, record.number))
         return None
 
-    def _death(self, runner: RunnerProcess, turn: Turn) -> Done:
-        """The process has ended, or closed its connection: in words."""
+    def _death(self, runner: RunnerProcess, turn: Turn) -> Done | None:
+        """The process has ended, or closed its connection: in words; None as of _await_end."""
         runner.part()
         runner.ended.wait(2 * BURIAL)
         match runner.state:
+            case Ended(not_begun=True):
+                return None
             case Ended(has_closed=True):
                 reason = (
                     f"the plugin's process closed its connection to the host during"
@@ -262,7 +274,7 @@ class Operations:
             case Ended(how=how):
                 reason = f"the plugin's process died during {turn.operation}: {how}"
             case _:
-                reason = f"the plugin's process hangs in the kernel during {turn.operation}"
+                reason = f"the plugin's process cannot be killed; {turn.operation} is given up"
         return Done(turn.id, "failed", reason)
 
     def stop(self) -> None:
@@ -304,18 +316,21 @@ class Operations:
         self._turns.release(turn)
 
 
-def _in_words(done: Done, turn: Turn, deadline: float) -> Done:
-    """The same; of a cancelled operation the reason says what was cancelled, and why."""
-    if done.kind != "cancelled" or turn.cancelled is None:
-        return done
-    return Done(done.id, "cancelled", why_cancelled(turn.operation, turn.cancelled, deadline), done.metadata)
+def judge(done: Done, operation: OperationName, cancelled: str | None, deadline: float) -> Done:
+    """What the runner's word means; ``cancelled`` is why the operation was, by the host.
 
-
-def why_cancelled(operation: OperationName, why: str, deadline: float) -> str:
-    """The reason that the client is given."""
-    if why == DEADLINE:
-        return f"{operation} did not finish within {deadline:g} s"
-    return f"{operation} was cancelled: {why}"
+    Uninstall may leave what is no JSON: nobody keeps it.
+    """
+    match done.kind:
+        case "unkept" if operation == "uninstall":
+            return Done(done.id, "succeeded", "", done.metadata)
+        case "cancelled" if cancelled == DEADLINE:
+            reason = f"{operation} did not finish within {deadline:g} s"
+            return Done(done.id, "cancelled", reason, done.metadata)
+        case "cancelled" if cancelled is not None:
+            reason = f"{operation} was cancelled: {cancelled}"
+            return Done(done.id, "cancelled", reason, done.metadata)
+    return done
 
 
 class Answer:
@@ -326,6 +341,11 @@ class Answer:
         self._turn: Turn | None = turn
         self._delivered = False
         self.metadata = b"{}"
+
+    def written(self) -> None:
+        """The whole answer is written: to the client the operation is over."""
+        if self._turn is not None:
+            self._turn.is_answered = True
 
     def delivered(self) -> None:
         """The whole answer has gone into the socket."""

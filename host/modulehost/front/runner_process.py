@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from modulehost.shared import linux
 from modulehost.shared.channel import Channel
 from modulehost.shared.names import PRIVATE_ENVIRONMENT
-from modulehost.shared.records import LOST, Loaded
+from modulehost.shared.records import LOST, NOT_BEGUN, Loaded
 
 BURIAL: Final = 5.0
 """Seconds for a process that was killed to be gone: one that hangs in the kernel is given up."""
@@ -47,11 +47,15 @@ class Doomed(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """It is gone: what it was before, how it ended, and whether it had closed its connection."""
+    """It is gone: what it was before, and how it ended.
+
+    ``has_closed``: it had closed its connection; ``not_begun``: it could not begin its call.
+    """
 
     before: Loading | Ready | Doomed
     how: str
     has_closed: bool
+    not_begun: bool
 
 
 class RunnerProcess:
@@ -122,9 +126,12 @@ class RunnerProcess:
         except subprocess.TimeoutExpired:
             code, how = 0, "it could not be killed"
         linux.kill_children()
+        if code == NOT_BEGUN:
+            self.is_used, how = False, "a thread of the plugin throws exceptions into it"
+        has_closed = self._has_closed or code == LOST
         with self._lock:
             if not isinstance(self._state, Ended):
-                self._state = Ended(self._state, how, self._has_closed or code == LOST)
+                self._state = Ended(self._state, how, has_closed, code == NOT_BEGUN)
         self.ended.set()
         return self._process.returncode is not None
 

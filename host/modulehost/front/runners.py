@@ -13,7 +13,7 @@ from modulehost.front.runner_process import Doomed, Ended, Loading, Ready, Runne
 from modulehost.front.turns import Turn, Turns
 from modulehost.front.waiter import Waiter
 from modulehost.shared.channel import ChannelClosedError
-from modulehost.shared.errors import HostError, one_line
+from modulehost.shared.errors import NotCallableError, one_line
 from modulehost.shared.logs import Log
 from modulehost.shared.records import (
     AnyRecord,
@@ -119,7 +119,7 @@ class Runners(threading.Thread):
                 if failed_at is not None:
                     self.want()
             if has_begun and self.load_failure is not None and self.failed_at != failed_at:
-                raise HostError(self.load_failure)
+                raise NotCallableError(self.load_failure)
             left = turn.started + patience - time.monotonic()
             if left <= 0:
                 reason = (
@@ -128,7 +128,7 @@ class Runners(threading.Thread):
                 )
                 if runner is not None:
                     runner.kill("it did not load in time", failure=reason)
-                raise HostError(reason)
+                raise NotCallableError(reason)
             turn.wait(left)
 
     def settled(self, patience: float) -> RunnerProcess | None:
@@ -229,9 +229,9 @@ class Runners(threading.Thread):
             case Ended(Doomed(failure=failure)):
                 self._early_deaths = 0
                 return failure
-            case Ended(Loading(), how):
+            case Ended(Loading(), how=how):
                 return f"the plugin's process died while the plugin was loaded: {how}"
-            case Ended(Ready(since=since), how):
+            case Ended(Ready(since=since), how=how):
                 is_early = not runner.is_used and time.monotonic() - since <= STEADY
                 self._early_deaths = self._early_deaths + 1 if is_early else 0
                 if self._early_deaths >= EARLY_DEATHS:
@@ -282,8 +282,8 @@ class Runners(threading.Thread):
                     question = self._question
                     if question is not None and question.number == record.number:
                         question.answer, self._question = record, None
-            case Snapshot(turn_id, text):
-                self._journal.save(turn_id, text, plain=False)
+            case Snapshot(turn_id, number, text):
+                self._journal.save(turn_id, number, text)
             case Progress(turn_id, text):
                 turn = self._turns.running
                 if turn is not None and turn.id == turn_id:

@@ -32,6 +32,7 @@ class Turn(Waiter):
         self.cancelled: str | None = None
         self.started = 0.0
         self.progress = ""
+        self.is_answered = False
         self.refused: str | None = None
         self.granted = False
         self._client = client

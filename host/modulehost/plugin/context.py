@@ -7,8 +7,8 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from modulehost.shared.errors import Cancelled, ModuleError
 from modulehost.shared.linux import LONGEST_POLL, SIGKILL, SIGTERM, describe_exit
@@ -34,16 +34,32 @@ class Cancellation:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._lock = threading.Lock()
+        self._fd = -1
+        self._closed = False
         self.reason = ""
-        self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    @property
+    def fd(self) -> int:
+        """A descriptor that is readable once it is cancelled; made when it is first asked for.
+
+        Raises ``Cancelled`` once the operation is over.
+        """
+        with self._lock:
+            if self._closed:
+                raise Cancelled("its operation has ended")
+            if self._fd < 0:
+                self._fd = os.eventfd(self._event.is_set(), os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            return self._fd
 
     def set(self, reason: str) -> None:
         """Cancel; the first reason stays."""
         with self._lock:
-            if self.fd >= 0 and not self._event.is_set():
-                self.reason = reason
-                self._event.set()
-                os.eventfd_write(self.fd, 1)
+            if self._closed or self._event.is_set():
+                return
+            self.reason = reason
+            self._event.set()
+            if self._fd >= 0:
+                os.eventfd_write(self._fd, 1)
 
     def is_set(self) -> bool:
         """Whether it was cancelled."""
@@ -56,20 +72,31 @@ class Cancellation:
     def close(self) -> None:
         """Give back the descriptor; what comes later is ignored."""
         with self._lock:
-            try:
-                os.close(self.fd)
-            except OSError:
-                pass  # the plugin has closed it
-            self.fd = -1
+            self._closed = True
+            if self._fd >= 0:
+                try:
+                    os.close(self._fd)
+                except OSError:
+                    pass  # the plugin has closed it
+            self._fd = -1
 
 
-class Host(NamedTuple):
-    """What the runner does for a hook on behalf of the Context."""
+class Host(Protocol):
+    """What a Context asks of the host: the runner's operation, or a test's stand-in.
 
-    log: Callable[[], FilteringBoundLogger]
-    checkpoint: Callable[[], None]
-    progress: Callable[[str], None]
+    ``grace`` is the seconds that a cancelled operation has to stop.
+    """
+
     grace: float
+
+    def log(self) -> FilteringBoundLogger:
+        """A logger, bound to the operation."""
+
+    def checkpoint(self) -> None:
+        """Keep the metadata as it is now."""
+
+    def progress(self, text: str, /) -> None:
+        """Say how far the operation is."""
 
 
 class Completed(NamedTuple):

@@ -134,6 +134,20 @@ def select(plugins: list[Found], name: str | None) -> Found:
             )
 
 
+def mentions(found: Found, text: bytes) -> bool:
+    """Whether a text is in a source file of the plugin's package, of those that are imported."""
+    package = found.value.partition(":")[0].partition(".")[0]
+    for name, module in [*sys.modules.items()]:
+        if name == package or name.startswith(f"{package}."):
+            try:
+                with open(module.__file__ or "", "rb") as file:  # noqa: PTH123
+                    if text in file.read():
+                        return True
+            except Exception:  # noqa: BLE001, S112 - a module of the plugin's may be anything
+                continue
+    return False
+
+
 def load(found: Found) -> Plugin:
     """Import the plugin and check it. Raises PluginError; its cause is what the plugin raised."""
     manager = _instance(found, _import(found))

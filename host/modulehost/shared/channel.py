@@ -7,6 +7,7 @@ taken for a record. A record on the wire is four bytes of length, big-endian, th
 from __future__ import annotations
 
 import _socket as socket  # the Python half would cost the runner half a megabyte
+import os
 import struct
 import threading
 from typing import Final
@@ -32,6 +33,7 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._sending = threading.Lock()
+        self._pid = os.getpid()
         self._buffer = bytearray()
         self.fileno = sock.fileno
         self.close = sock.close
@@ -46,6 +48,8 @@ class Channel:
 
     def send(self, record: Record) -> None:
         """Send a record; raises ChannelClosedError."""
+        if os.getpid() != self._pid:
+            raise ChannelClosedError("this process is a copy of the channel's own")
         data = _encoder.encode(record)
         try:
             with self._sending:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from modulehost.shared.errors import MetadataError, RequestError
+from modulehost.shared.records import MetadataText
 
 MAX_INTEGER: Final = 2**53
 """Above it a float64, and so Go, no longer tells neighbouring integers apart."""
@@ -299,23 +300,12 @@ def copy(metadata: Metadata) -> bytes:
     return _encoder.encode(metadata)
 
 
-def salvage(metadata: Metadata) -> bytes | None:
-    """Metadata that encode() refuses, as text that restore() brings back as whole as can be."""
+def restore(metadata: MetadataText) -> Metadata:
+    """What a hook is given. Raises RequestError where it is a body that is none."""
+    if metadata.is_json:
+        return decode(metadata.text)
     import json  # dear, and hardly ever needed
 
-    try:
-        return json.dumps(metadata, default=str, skipkeys=True).encode()
-    except Exception:  # noqa: BLE001 - it contains itself, or has a __str__ of somebody else's
-        return None
-
-
-def restore(text: bytes) -> Metadata:
-    """What canonical(), encode(), copy() or salvage() wrote."""
-    try:
-        value = msgspec.json.decode(text)
-    except ValueError:
-        import json
-
-        value = json.loads(text)
-    assert isinstance(value, dict)  # noqa: S101 - nothing else is ever written
+    value = json.loads(metadata.text)
+    assert isinstance(value, dict)  # noqa: S101 - salvage() writes nothing else
     return value

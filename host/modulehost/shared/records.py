@@ -5,7 +5,8 @@
 ``control``  asynchronous: the front sends Cancel and AskHealth, the runner's second thread sends
              the rest.
 
-``channel.py`` carries them.
+``channel.py`` carries them. What is told of an operation names it by its ``id``: a word that comes
+late, or from another, is dropped.
 """
 
 from __future__ import annotations
@@ -17,9 +18,16 @@ import msgspec
 LOST: Final = 113
 """Exit status of a runner whose connection has ended while it lived."""
 
+NOT_BEGUN: Final = 114
+"""Exit status of a runner that must not go on: it has not begun the call that it may have got."""
+
 OperationName = Literal["install", "uninstall", "sleep", "resume"]
 Operation = OperationName
 OPERATIONS: Final[tuple[OperationName, ...]] = get_args(OperationName)
+
+Kind = Literal["succeeded", "unkept", "failed", "cancelled", "refused"]
+"""How an operation ends. ``unkept``: the hook succeeded, but the operator cannot keep the metadata
+that it left; ``refused``: the hook was not called."""
 
 
 class Record(msgspec.Struct, tag=True, array_like=True):
@@ -34,44 +42,43 @@ class MetadataText(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Call(Record):
-    """Run a hook. ``metadata`` is JSON text, ``deadline`` in seconds from now.
+    """Run a hook. ``deadline`` is in seconds from now.
 
     ``id`` is what all that is told of the operation names; ``request_id`` is for the log.
     """
 
     id: str
-    operation: Operation
+    operation: OperationName
     request_id: str
-    metadata: bytes
+    metadata: MetadataText
     deadline: float
 
 
 class Done(Record):
-    """The hook has ended; ``metadata`` is as it left it, and None when it could not be written.
+    """The operation has ended; ``metadata`` is as it was left, and None when it is not known."""
 
-    ``plain`` is false for metadata that is no JSON, and that only ``metadata.restore`` reads.
-    """
-
-    metadata: bytes | None
-    plain: bool = True
-    failure: Failure | None = None
-
-
-class Failure(Record):
-    """Why an operation failed: ``kind`` tells what it means for the module."""
-
-    kind: Literal["config", "metadata", "hook", "cancelled"]
-    reason: str
+    id: str
+    kind: Kind
+    reason: str = ""
+    metadata: MetadataText | None = None
 
 
 class Checkpoint(Record):
-    """Keep this metadata now; the hook waits for Saved."""
+    """Keep this metadata now; the hook waits for Saved.
 
-    metadata: bytes
+    ``number`` is in the order in which an operation's metadata was looked at, snapshots included.
+    """
+
+    id: str
+    number: int
+    metadata: MetadataText
 
 
 class Saved(Record):
-    """The checkpoint is in the journal."""
+    """The checkpoint of that number is in the journal."""
+
+    id: str
+    number: int
 
 
 class Loaded(Record):
@@ -91,10 +98,14 @@ class LoadFailed(Record):
 
 
 class Snapshot(Record):
-    """The metadata of the running operation has changed; text for ``metadata.restore``."""
+    """The metadata of the running operation has changed.
+
+    ``number`` is as in Checkpoint.
+    """
 
     id: str
-    metadata: bytes
+    number: int
+    metadata: MetadataText
 
 
 class Progress(Record):

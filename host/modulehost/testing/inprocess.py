@@ -19,12 +19,16 @@ from modulehost.front import operations
 from modulehost.front.journal import RESTORED, Journal
 from modulehost.plugin import discovery
 from modulehost.plugin.context import Cancellation
-from modulehost.runner.loop import Operation, Runner
+from modulehost.runner.health import Health
+from modulehost.runner.hook import HookCall
+from modulehost.runner.interpreter import Interpreter
+from modulehost.runner.module import Module
+from modulehost.runner.operation import Operation
 from modulehost.shared import metadata
 from modulehost.shared.channel import Channel
-from modulehost.shared.errors import HostError, RequestError
+from modulehost.shared.errors import ConfigError, HostError, RequestError
 from modulehost.shared.logs import Blot, Log
-from modulehost.shared.records import AnyRecord, Call, Checkpoint, Failure, Progress, Saved
+from modulehost.shared.records import AnyRecord, Call, Checkpoint, Done, Progress, Saved
 from modulehost.shared.records import Operation as Name
 from modulehost.shared.records import Record as Message
 from modulehost.shared.settings import DEFAULT_DEADLINE, Settings
@@ -52,17 +56,19 @@ class _Front(Channel):
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self.request_id = ""
+        self._saved = 0
         self.progress: list[str] = []
 
     def send(self, record: Message) -> None:
         match record:
-            case Checkpoint(text):
-                self._journal.save(self.request_id, text)
+            case Checkpoint(name, number, text):
+                self._journal.save(name, number, text)
+                self._saved = number
             case Progress(text=text):
                 self.progress.append(text)
 
     def receive(self) -> AnyRecord:
-        return Saved()
+        return Saved(self.request_id, self._saved)
 
 
 class CountedCancellation(Cancellation):
@@ -94,37 +100,34 @@ class CountedCancellation(Cancellation):
             self.set(self._why)
 
 
-class _InProcess(Runner):
-    """The runner, with a plugin that is loaded here, and nobody to tell but a journal."""
+class _InProcess:
+    """The runner's parts, with a plugin that is loaded here, and nobody to tell but a journal."""
 
     def __init__(
         self, plugin: discovery.Plugin, settings: Settings, front: _Front, log: list[dict[str, Any]]
     ) -> None:
-        super().__init__(front, front, -1)
-        self.settings = settings
-        self._log = Lines(log, settings.log_level, self._blot)
-        self._plugin = plugin
+        self._module = Module(settings, -1)
+        self._module.log = Lines(log, settings.log_level, self._module.blot)
+        self._module.plugin = plugin
+        self._front = front
+        self._health = Health(self._module, front, Interpreter())
         self.cancel_at: int | None = None
         self.hang_up_after: float | None = None
         self.cancellation: CountedCancellation | None = None
 
-    def answer(self, call: Call) -> Any:
+    def answer(self, call: Call) -> Done:
         """Run an operation."""
-        return self._run(call)
-
-    def ask(self) -> tuple[bool, str]:
-        """Run the health hook."""
-        return self._ask_plugin() if self._plugin.has_health else (True, "")
-
-    def _dispatch(self, operation: Operation) -> Failure | None:
-        operation.cancellation.close()
+        try:
+            operation = Operation(self._module, call, self._front, self._front)
+        except (ConfigError, RequestError) as error:
+            return Done(call.id, "refused", str(error))
         # nobody repeats an uninstall: the host lets it go on when its client has gone
-        goes_on = operation.call.operation == "uninstall"
+        goes_on = call.operation == "uninstall"
         why = STOPPING if goes_on else HUNG_UP
         cancellation = self.cancellation = CountedCancellation(self.cancel_at, why)
         operation.cancellation = cancellation
         hang_up = None if goes_on else self.hang_up_after
-        causes = {operations.DEADLINE: operation.call.deadline, HUNG_UP: hang_up}
+        causes = {operations.DEADLINE: call.deadline, HUNG_UP: hang_up}
         timers = [
             threading.Timer(seconds, cancellation.set, (cause,))
             for cause, seconds in causes.items()
@@ -133,11 +136,16 @@ class _InProcess(Runner):
         for timer in timers:
             timer.daemon = True
             timer.start()
-        try:
-            return super()._dispatch(operation)
-        finally:
-            for timer in timers:
-                timer.cancel()
+        hook = HookCall(operation, self._module)
+        hook.run()
+        for timer in timers:
+            timer.cancel()
+        operation.end()
+        return hook.answer()
+
+    def ask(self) -> tuple[bool, str]:
+        """Run the health hook."""
+        return self._health.answer() if self._module.plugin.has_health else (True, "")
 
 
 class LocalHost:
@@ -229,40 +237,33 @@ class LocalHost:
             raise RequestError(
                 f"the body is larger than the {self._settings.max_body} bytes of MODULE_MAX_BODY"
             )
-        sent = metadata.decode(body)
         self._calls += 1
-        self._front.request_id = f"test-{self._calls}"
-        deadlines = runner._plugin.deadlines
+        name = self._front.request_id = f"test-{self._calls}"
+        deadlines = runner._module.plugin.deadlines
         deadline = self._settings.deadline or deadlines.get(operation, DEFAULT_DEADLINE)
-        given = self._journal.begin(operation, self._front.request_id, sent)
+        given = self._journal.begin(operation, name, body)
         if given.origin == RESTORED:
             self.logs.append({"level": "warning", "event": f"metadata {given.origin}"})
-        name = self._front.request_id
         done = runner.answer(Call(name, operation, name, given.metadata, deadline))
-        failure = done.failure
-        if failure is not None and failure.kind == "config":
+        cancelled = runner.cancellation.reason if runner.cancellation else ""
+        done = operations.judge(done, operation, cancelled or None, deadline)
+        if done.kind == "refused":
             self._journal.revert()
-            if operation == "uninstall" and not sent and not self._journal.entered:
+            if operation == "uninstall" and not (metadata.decode(body) or self._journal.entered):
                 self.logs.append(
                     {"level": "warning", "event": "uninstall with nothing to clean up"}
                 )
                 self._journal.clear()
                 return SUCCESS[operation], b""
-            return 400, f"{failure.reason}\n".encode()
-        if failure is not None and failure.kind == "metadata" and operation == "uninstall":
-            failure = None
-        self._journal.finish(done.metadata, plain=done.plain, succeeded=failure is None)
-        if failure is not None:
+            return 400, f"{done.reason}\n".encode()
+        self._journal.finish(done.metadata, succeeded=done.kind == "succeeded")
+        if done.kind != "succeeded":
             self._runner = self._start()  # as the host does: no poisoned state
-            cancelled = runner.cancellation and runner.cancellation.reason
-            reason = failure.reason
-            if failure.kind == "cancelled" and cancelled:
-                reason = operations._cancelled(operation, cancelled, deadline)
-            return 400, f"{reason}\n".encode()
+            return 400, f"{done.reason}\n".encode()
         if operation == "uninstall":
             self._journal.clear()
             return SUCCESS[operation], b""
-        return SUCCESS[operation], (done.metadata or b"{}") + b"\n"
+        return SUCCESS[operation], (done.metadata.text if done.metadata else b"{}") + b"\n"
 
 
 class LocalOperator(Operator):

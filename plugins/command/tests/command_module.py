@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,31 @@ from structlog.testing import LogCapture
 from support.processes import wait_until
 
 from modulehost.plugin.config import Schema
-from modulehost.plugin.context import Cancellation, Context, Host
+from modulehost.plugin.context import Cancellation, Context
 from modulehost_command import Manager
 
 GRACE = 1.0
 """Seconds that a cancelled program has: half of them until SIGKILL."""
 
 OPERATIONS = ("install", "uninstall", "sleep", "resume")
+
+
+@dataclass
+class _Host:
+    """What a context asks of the host."""
+
+    logger: Any
+    said: list[str]
+    grace: float = GRACE
+
+    def log(self) -> Any:
+        return self.logger
+
+    def checkpoint(self) -> None:
+        pass
+
+    def progress(self, text: str) -> None:
+        self.said.append(text)
 
 
 class Module:
@@ -73,7 +92,7 @@ class Module:
             kubeconfig=self.kubeconfig,
             deadline=self.deadline,
             cancellation=cancellation,
-            host=Host(lambda: log, lambda: None, self.progress.append, GRACE),
+            host=_Host(log, self.progress),
         )
 
         def beside() -> None:

@@ -1,0 +1,104 @@
+"""The call of a hook: what it has returned or raised, the metadata that it has left."""
+
+from __future__ import annotations
+
+from modulehost.runner.module import Module
+from modulehost.runner.operation import Operation
+from modulehost.shared import metadata
+from modulehost.shared.describe import is_a, reason_of, traceback_of, type_name
+from modulehost.shared.errors import Cancelled, MetadataError, ModuleError
+from modulehost.shared.records import Done, Kind, MetadataText
+from modulehost.shared.salvage import plain_copy, salvage
+
+
+class HookCall:
+    """One call. ``is_over`` once the hook has returned or raised."""
+
+    def __init__(self, operation: Operation, module: Module) -> None:
+        self.operation = operation
+        self.error: BaseException | None = None
+        self.is_over = False
+        self._module = module
+        self._context = operation.context()
+        self._result: object = None
+
+    def run(self) -> None:
+        """Call the hook through pluggy; never raises."""
+        try:
+            self._result = self._module.plugin.call(
+                self.operation.call.operation, ctx=self._context, metadata=self.operation.metadata
+            )
+            self.is_over = True
+        except BaseException as error:  # noqa: BLE001 - SystemExit, too
+            self.broken_off(error)
+
+    def broken_off(self, error: BaseException) -> None:
+        """The hook has raised this, or what it has left in the interpreter did so afterwards."""
+        if not self.is_over:
+            self.error, self.is_over = error, True
+
+    def answer(self) -> Done:
+        """What the front is told of it.
+
+        The metadata comes first, and goes out at once where there is more to tell: describing an
+        exception runs the plugin's code, which may end this process.
+        """
+        if is_a(self.error, MemoryError):
+            _let_go(self.error)
+        metadata, reason = self._left()
+        kind: Kind = "unkept" if reason else "succeeded"
+        if self.error is not None or self._result is not None:
+            self.operation.send_copy(metadata)
+            kind, reason = self._failure()
+        return Done(self.operation.call.id, kind, reason, metadata)
+
+    def _left(self) -> tuple[MetadataText | None, str]:
+        """The metadata, and why the operator cannot keep it."""
+        text, problem = self._encoded()
+        if text is not None:
+            return MetadataText(text), problem
+        salvaged = salvage(self.operation.metadata)
+        return None if salvaged is None else MetadataText(salvaged, is_json=False), problem
+
+    def _encoded(self) -> tuple[bytes | None, str]:
+        """The metadata as JSON, or why it is none."""
+        operation = self.operation
+        name = operation.call.operation
+        try:
+            try:
+                return metadata.encode(operation.metadata, operation.limit), ""
+            except MetadataError:
+                raise
+            except BaseException:  # noqa: BLE001 - of a class of the plugin's
+                return metadata.encode(plain_copy(operation.metadata), operation.limit), ""
+        except MetadataError as error:
+            return None, f"{name} left {error}"
+        except BaseException as error:  # noqa: BLE001 - another thread changes it, no memory is left
+            return None, f"{name} left metadata that cannot be read: {reason_of(error)}"
+
+    def _failure(self) -> tuple[Kind, str]:
+        """Why, when the hook has raised or returned something."""
+        error, name = self.error, self.operation.call.operation
+        if error is None:
+            return (
+                "failed",
+                f"the hook {name} of {self._module.plugin.found} returned"
+                f" {type_name(self._result)}, not None; change the metadata in place instead",
+            )
+        reason = self._module.reason_of(error)
+        if is_a(error, Cancelled):
+            return "cancelled", reason
+        if not is_a(error, ModuleError):
+            self.operation.event("error", f"{name} raised", exception=traceback_of(error))
+        return "failed", reason
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Give back the memory that the frames of an exception hold: it is needed to report it."""
+    trace = None if error is None else BaseException.__dict__["__traceback__"].__get__(error)
+    while trace is not None:
+        try:
+            trace.tb_frame.clear()
+        except RuntimeError:
+            pass  # ours, which still runs
+        trace = trace.tb_next

@@ -1,0 +1,76 @@
+"""The module that a runner serves: its plugin, its config with the secrets in it, and its log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from modulehost.plugin import config, discovery
+from modulehost.shared.describe import what_it_says
+from modulehost.shared.errors import one_line
+from modulehost.shared.logs import Log
+from modulehost.shared.settings import Settings
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+
+class Module:
+    """What the threads of a runner share. ``plugin`` is there once it is loaded."""
+
+    def __init__(self, settings: Settings, log_fd: int) -> None:
+        self.settings = settings
+        self.log = Log(log_fd, settings.log_level, settings.log_format, self.blot)
+        self.plugin: discovery.Plugin
+        self._config: Any = None
+        self._secrets: list[str] = []
+
+    def load(self) -> None:
+        """Find the plugin and load it; raises PluginError."""
+        self.plugin = discovery.load(discovery.select(discovery.find(), self.settings.plugin))
+        if discovery.mentions(self.plugin.found, b".log"):
+            self.log.structlog  # noqa: B018 - imported now, and not in the midst of an operation
+
+    def read_config(self, body: Mapping[str, Any]) -> Any:
+        """The config: the mounted file alone where there is one, else what the body has of it."""
+        values = config.read_file(self.settings.config_dir)
+        schema = self.plugin.schema
+        if schema is None:
+            return dict(body) if values is None else values
+        given = schema.pick(dict(body)) if values is None else values
+        converted, unknown = schema.convert(given)
+        self._config = converted
+        self._secrets = schema.secrets(converted)
+        if unknown:
+            self.log.event("warning", "config has keys that the plugin does not know", keys=unknown)
+        return converted
+
+    def health_config(self) -> Any:
+        """The config of the last operation, or the mounted one; None where there is neither."""
+        if self._config is None and config.read_file(self.settings.config_dir) is not None:
+            return self.read_config({})
+        return self._config
+
+    def kubeconfig(self) -> str | None:
+        """The path of the workspace's kubeconfig, where there is one."""
+        return config.kubeconfig(self.settings.config_dir)
+
+    def about(self, operation: str, request_id: str) -> dict[str, str]:
+        """What each line about a call says of it."""
+        name = self.plugin.found.name
+        return {"operation": operation, "plugin": name, "request_id": request_id}
+
+    def logger(self, operation: str, request_id: str) -> FilteringBoundLogger:
+        """A logger for a hook, which puts that into every line."""
+        bound: FilteringBoundLogger = self.log.structlog.bind(**self.about(operation, request_id))
+        return bound
+
+    def reason_of(self, error: BaseException) -> str:
+        """What an exception of the plugin says, on one line, secrets blotted out."""
+        return one_line(self.blot(what_it_says(error)))
+
+    def blot(self, text: str) -> str:
+        """The text without the secrets of the config."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text

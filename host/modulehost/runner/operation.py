@@ -1,0 +1,129 @@
+"""The operation that runs: its metadata, what its hook is given and asks for, copies of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from modulehost.plugin.context import Cancellation, Context
+from modulehost.runner.module import Module
+from modulehost.shared import metadata
+from modulehost.shared.channel import Channel
+from modulehost.shared.describe import text_of
+from modulehost.shared.errors import MetadataError, ModuleError, one_line
+from modulehost.shared.records import (
+    Call,
+    Checkpoint,
+    MetadataText,
+    Progress,
+    Saved,
+    Snapshot,
+)
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+_LONGEST_PROGRESS = 200  # characters
+
+
+class Operation:
+    """A call whose hook may be called. It is what the hook's Context asks of the host."""
+
+    def __init__(self, module: Module, call: Call, calls: Channel, control: Channel) -> None:
+        """Reads the config; raises ConfigError."""
+        self.call = call
+        self.metadata = metadata.restore(call.metadata)
+        self.config = module.read_config(self.metadata)
+        self.cancellation = Cancellation()
+        self.grace = module.settings.grace
+        # nobody keeps what an uninstall leaves, and one that is refused leaks what is left
+        is_last = call.operation == "uninstall"
+        self.limit = sys.maxsize if is_last else module.settings.max_metadata
+        self._module = module
+        self._calls = calls
+        self._control = control
+        self._pid = os.getpid()
+        self._ended = False
+        self._checkpointing = threading.Lock()
+        self._looking = threading.Lock()  # a number is in the order of looking
+        self._numbers = count(1)
+        self._sent = call.metadata
+
+    def context(self) -> Context[Any]:
+        """What the hook is given. Kept here, it would make a cycle, which keeps the metadata."""
+        return Context(
+            operation=self.call.operation,
+            request_id=self.call.request_id,
+            config=self.config,
+            kubeconfig=self._module.kubeconfig(),
+            deadline=self.call.deadline,
+            cancellation=self.cancellation,
+            host=self,
+        )
+
+    def end(self) -> None:
+        """The hook has ended: what a thread that it has left behind still asks for is refused."""
+        with self._checkpointing:
+            self._ended = True
+        self.cancellation.close()
+
+    def log(self) -> FilteringBoundLogger:
+        """The hook's own logger."""
+        return self._module.logger(self.call.operation, self.call.request_id)
+
+    def event(self, level: str, event: str, **values: object) -> None:
+        """Log a line of the host's about this operation."""
+        about = self._module.about(self.call.operation, self.call.request_id)
+        self._module.log.event(level, event, **about, **values)
+
+    def progress(self, text: str) -> None:
+        """Pass on how far the operation is."""
+        line = one_line(self._module.blot(text_of(text)), _LONGEST_PROGRESS)
+        self.event("info", "progress", progress=line)
+        if self._is_ours():
+            self._control.send(Progress(self.call.id, line))
+
+    def checkpoint(self) -> None:
+        """Have the metadata journaled; the hook's thread waits for it."""
+        name = self.call.operation
+        if not self._is_ours():
+            raise ModuleError(f"checkpoint: this process was forked by {name}; call it in that one")
+        with self._checkpointing:
+            if self._ended:
+                raise ModuleError(f"checkpoint: {name} has ended")
+            with self._looking:
+                number = next(self._numbers)
+                try:
+                    text = metadata.encode(self.metadata, self.limit)
+                except MetadataError as error:
+                    raise ModuleError(f"checkpoint: {error}") from None
+            self._calls.send(Checkpoint(self.call.id, number, MetadataText(text)))
+            while self._calls.receive() != Saved(self.call.id, number):
+                pass  # for one whose wait was broken off by an exception
+
+    def snapshot(self) -> None:
+        """Send a copy of the metadata when it has changed; not while it is in motion."""
+        if not self._looking.acquire(blocking=False):
+            return  # a checkpoint is being made
+        try:
+            number = next(self._numbers)
+            text = MetadataText(metadata.copy(self.metadata))
+        except Exception:  # noqa: BLE001 - the hook is changing it, or it is no JSON yet
+            return
+        finally:
+            self._looking.release()
+        if text != self._sent and not self._ended:
+            self._sent = text
+            self._control.send(Snapshot(self.call.id, number, text))
+
+    def send_copy(self, text: MetadataText | None) -> None:
+        """Send the metadata as its hook has left it, when it has changed."""
+        if text is not None and text != self._sent:
+            self._sent = text
+            self._control.send(Snapshot(self.call.id, next(self._numbers), text))
+
+    def _is_ours(self) -> bool:
+        return os.getpid() == self._pid
