@@ -35,15 +35,15 @@ def heir(kind: type) -> Any:
 class RudeMeta(type):
     """A metaclass that fails when its class is asked anything."""
 
-    __name__ = property(fail)  # type: ignore[assignment]
-    __module__ = property(fail)  # type: ignore[assignment]
-    __instancecheck__ = __repr__ = fail  # type: ignore[assignment]
+    __name__ = property(fail)
+    __module__ = property(fail)
+    __instancecheck__ = __repr__ = fail
 
 
 class RefusesError(Exception):
     """Its class says nothing of itself."""
 
-    __class__ = property(fail)  # type: ignore[assignment]
+    __class__ = property(fail)
     __str__ = __repr__ = fail
 
 
@@ -56,7 +56,7 @@ class PretendsError(Exception):
 class HasNoTraceError(Exception):
     """Whatever hangs on an exception fails."""
 
-    __traceback__ = __cause__ = __context__ = __notes__ = property(fail)  # type: ignore[assignment]
+    __traceback__ = __cause__ = __context__ = __notes__ = property(fail)
     with_traceback = fail
 
 
@@ -91,7 +91,8 @@ def odd_name() -> Exception:
     """An exception whose class has a name that is no plain text."""
     kind = type("Named", (Exception,), {})
     kind.__name__ = heir(str)("Odd")
-    return kind("words")
+    error: Exception = kind("words")
+    return error
 
 
 RAISE: dict[str, Callable[[], BaseException]] = {
@@ -110,7 +111,7 @@ RAISE: dict[str, Callable[[], BaseException]] = {
 class Unreadable:
     """An object that is of no type."""
 
-    __class__ = property(fail)  # type: ignore[assignment]
+    __class__ = property(fail)
     __str__ = __repr__ = fail
 
 
@@ -171,20 +172,25 @@ def slow_switches() -> None:
 
 def no_streams() -> None:
     """Leave no standard streams."""
-    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = None  # type: ignore[misc, assignment]
+    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = None  # type: ignore[misc]
 
 
 def broken_modules() -> None:
     """Break what everybody uses."""
-    os.write = os.getpid = os.path.isfile = time.time = time.monotonic = fail
-    sys.modules["json"] = sys.modules["traceback"] = None  # type: ignore[assignment]
-    json.dumps = fail
+    for module, names in (
+        (os, ("getpid", "write")),
+        (os.path, ("isfile",)),
+        (time, ("monotonic", "time")),
+        (json, ("dumps",)),
+    ):
+        vars(module).update(dict.fromkeys(names, fail))
+    vars(sys)["modules"].update(json=None, traceback=None)
 
 
 def broken_builtins() -> None:
     """Break the builtins."""
-    builtins.isinstance = builtins.len = builtins.sorted = builtins.str = None  # type: ignore[assignment]
-    builtins.map = builtins.issubclass = builtins.type = None  # type: ignore[assignment]
+    names = ("isinstance", "issubclass", "len", "map", "sorted", "str", "type")
+    vars(builtins).update(dict.fromkeys(names))
 
 
 LEAVE_BEHIND: dict[str, Callable[[], None]] = {
