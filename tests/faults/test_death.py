@@ -109,11 +109,7 @@ def test_a_plugin_that_is_killed_leaves_the_last_copy_of_its_metadata(
 
 def kept(host: Host) -> dict[str, Any]:
     """What the journal holds of the running operation's metadata."""
-    journal = host.journal()
-    assert journal is not None
-    outcome = journal.get("outcome", journal["sent"])
-    if "salvaged" in journal:
-        outcome = json.loads(journal["salvaged"])
+    outcome = json.loads(host.journal().left().text)
     assert isinstance(outcome, dict)
     return outcome
 

@@ -44,7 +44,7 @@ def raising_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 @pytest.mark.parametrize("what", RAISED)
 def test_what_a_hook_raises_is_the_reason(raising_host: Host, what: str) -> None:
-    """400 with what was raised, its type but for ours; uninstall gets the metadata as left."""
+    """400 with what was raised, its type in front; uninstall gets the metadata as it was left."""
     reply = raising_host.call("install", {"raise": what})
     assert (reply.status, reply.text) == (400, f"{RAISED[what]}\n")
     assert reply.headers["Content-Type"] == "text/plain; charset=utf-8"

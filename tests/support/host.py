@@ -17,6 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+import msgspec
+
+from modulehost.front.journal import Entry
 from modulehost.front.journal_file import Slots
 from support import site
 from support.processes import command, tree, wait_until, with_variable
@@ -173,10 +176,12 @@ class Host:
         wait_until(lambda: len(self.events(event)) >= count, f"{event!r} in the log", seconds)
         return self.events(event)[-1]
 
-    def journal(self) -> dict[str, Any] | None:
-        """The journal's file."""
+    def journal(self) -> Entry:
+        """What the journal's file holds."""
         text, delivered = Slots(str(self.state), "journal").read()
-        return {**json.loads(text), "delivered": delivered} if text else None
+        entry = msgspec.msgpack.decode(text, type=Entry) if text else Entry()
+        entry.delivered = delivered
+        return entry
 
     @property
     def keeper(self) -> int:

@@ -114,4 +114,5 @@ def assert_failure(reply: Reply, *words: str) -> None:
 
 def operations(host: Host) -> int:
     """How many calls have reached the plugin."""
-    return len(host.events("operation started"))
+    refused = [e for e in host.events("operation finished") if e["outcome"] == "refused"]
+    return len(host.events("operation started")) - len(refused)

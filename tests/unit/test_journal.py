@@ -293,17 +293,21 @@ class TestFile:
         origin = SENT if delivered else RESTORED
         assert given_next(Journal(folder), "install", {})[1] == origin
 
-    def test_the_write_of_another_process_is_noticed(self, journal: Journal, folder: str) -> None:
-        """Two fronts that overlap share one record, whoever wrote it last."""
+    def test_the_write_of_another_process_is_read_when_asked(
+        self, journal: Journal, folder: str
+    ) -> None:
+        """Two fronts that overlap: the later one reads what the first one wrote last."""
         other = f"""
 from modulehost.front.journal import Journal
+from modulehost.shared.records import MetadataText
 journal = Journal({folder!r})
 journal.admit("shop.default")
-journal.begin("install", "one", {{}})
-journal.finish(b'{{"a":1}}', succeeded=True)
+journal.begin("install", "one", b"{{}}")
+journal.finish(MetadataText(b'{{"a":1}}'), succeeded=True)
 print(0)
 """
         evaluate(other)
+        journal.load()
         assert given_next(journal, "sleep", {}) == (ONE, RESTORED)
         with pytest.raises(HostError):
             journal.admit("blog.default")

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from os import _exit
+from sys import getrecursionlimit, setrecursionlimit
 from typing import Final
 
 from modulehost.runner.interpreter import Interpreter
@@ -46,12 +47,14 @@ class Control(threading.Thread):
         self._operation = None
 
     def run(self) -> None:
+        limit = getrecursionlimit()
         while self._failures < _MOST_FAILURES:
             try:
                 self._listen()
             except ChannelClosedError:
                 break
             except BaseException:  # noqa: BLE001 - of what the plugin has done to the interpreter
+                setrecursionlimit(limit)  # first of all: it may be too low for any call of ours
                 self._failures += 1
                 self._interpreter.put_all_back()
         end()

@@ -21,6 +21,7 @@ class HookCall:
         self._module = module
         self._context = operation.context()
         self._result: object = None
+        self._has_failed = False
 
     def run(self) -> None:
         """Call the hook through pluggy; never raises."""
@@ -30,7 +31,7 @@ class HookCall:
             )
             self.is_over = True
         except BaseException as error:  # noqa: BLE001 - SystemExit, too
-            self.broken_off(error)
+            self.error, self.is_over = error, True  # at once: the next call may fail
 
     def broken_off(self, error: BaseException) -> None:
         """The hook has raised this, or what it has left in the interpreter did so afterwards."""
@@ -38,7 +39,7 @@ class HookCall:
             self.error, self.is_over = error, True
 
     def answer(self) -> Done:
-        """What the front is told of it.
+        """What the front is told of it; may raise, once.
 
         The metadata comes first, and goes out at once where there is more to tell: describing an
         exception runs the plugin's code, which may end this process.
@@ -73,7 +74,10 @@ class HookCall:
                 return metadata.encode(plain_copy(operation.metadata), operation.limit), ""
         except MetadataError as error:
             return None, f"{name} left {error}"
-        except BaseException as error:  # noqa: BLE001 - another thread changes it, no memory is left
+        except BaseException as error:  # another thread changes it, or the interpreter is broken
+            if not self._has_failed:
+                self._has_failed = True
+                raise  # the second time it is put back as it was
             return None, f"{name} left metadata that cannot be read: {reason_of(error)}"
 
     def _failure(self) -> tuple[Kind, str]:

@@ -6,6 +6,7 @@ import _socket as socket
 import os
 import sys
 from os import _exit
+from sys import setrecursionlimit
 from typing import Final
 
 from modulehost.runner import forks, logging_bridge
@@ -131,13 +132,19 @@ def main() -> None:
     forks.close_in_each(*channels)
     sys.setswitchinterval(SWITCH_INTERVAL)
     runner = Runner(*channels, log_fd)
-    status = 0
+    status, limit = 0, sys.getrecursionlimit()
     if runner.load():
         while not status:
             try:
                 runner.run()
                 status = NOT_BEGUN
             except BaseException as error:  # noqa: BLE001 - wherever it comes from
+                while limit:
+                    try:
+                        setrecursionlimit(limit)
+                        break
+                    except RecursionError:
+                        continue  # too low for any call: the second thread has fewer frames
                 runner.hit(error)
     forks.flush()
     _exit(status)  # not Python's way out, which waits for threads of the plugin
