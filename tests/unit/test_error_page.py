@@ -23,7 +23,7 @@ SPEAKERS = {
         if isinstance(kind, type) and issubclass(kind, errors.HostError | errors.ModuleError)
     ),
     RefusedError.__name__,
-    *("ArgumentTypeError", "Failure", "Report", "Response"),
+    *("ArgumentTypeError", "Done", "Report", "Response"),
     *("_fail", "fail", "failed", "note", "refuse", "serve_reason"),
 }
 """Whose last argument of text is for a person."""
@@ -40,7 +40,8 @@ TELLERS = {
     "local/life": {"_why_not_stored"},
     "local/reading": {"_no_json"},
     "keeper/serve": {"port_from", "_port"},
-    "front/operations": {"_cancelled", "health"},
+    "front/health": {"_without_answer"},
+    "front/operations": {"_death", "judge"},
     "testing/checks": {"unknown"},
     "testing/wire": {"__init__"},
 }

@@ -123,7 +123,7 @@ class Turns:
         """Refuse whoever waits and whoever comes; the running one goes on."""
         with self._lock:
             self._closed, self._spares_uninstall = reason, spare_uninstall
-            self._send_away(reason, spare_uninstall=spare_uninstall)
+            self._send_away(lambda _: reason, spare_uninstall=spare_uninstall)
 
     def is_idle(self) -> bool:
         """Whether nothing runs and nobody waits."""
@@ -178,19 +178,21 @@ class Turns:
                 return
             running = self.running.operation
             if turn.operation == "uninstall":
-                self._send_away("{} gave way to uninstall", spare_uninstall=True)
+                self._send_away(
+                    lambda other: f"{other.operation} gave way to uninstall", spare_uninstall=True
+                )
                 if running != "uninstall":
                     self.running.cancel("uninstall was called")
             if len(self._waiting) >= MAX_WAITING:
                 raise HostError(f"busy: {running} is running")
             self._waiting.append(turn)
 
-    def _send_away(self, reason: str, *, spare_uninstall: bool) -> None:
-        """Refuse whoever waits; ``{}`` in the reason stands for the operation."""
+    def _send_away(self, reason: Callable[[Turn], str], *, spare_uninstall: bool) -> None:
+        """Refuse whoever waits."""
         for other in self._waiting[:]:
             if not (spare_uninstall and other.operation == "uninstall"):
                 self._waiting.remove(other)
-                other.refuse(reason.format(other.operation))
+                other.refuse(reason(other))
 
     def _start(self, turn: Turn) -> None:
         self.running = turn
