@@ -181,7 +181,7 @@ def test_a_client_that_hangs_up_cancels_its_operation(
         is_running(host, operation)
     assert wait_for_file(host, "cancelled") == "the client hung up"
     event = host.wait_for("operation finished")
-    assert event["outcome"] == "failed"
+    assert event["outcome"] == "cancelled"
     assert event["reason"] == f"{operation} was cancelled: the client hung up"
     prompt_health(host)
     uninstalls_with(host, {operation: 1, "tidied": True})

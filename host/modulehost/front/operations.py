@@ -244,7 +244,8 @@ class Operations:
             done = self._take_calls(runner, turn)
         except ChannelClosedError:
             done = None
-        done = done or Done(turn.id, "cancelled")
+        if done is None:
+            return judge(Done(turn.id, "cancelled"), turn.operation, DEADLINE, deadline)
         return judge(done, turn.operation, turn.cancelled, deadline)
 
     def _take_calls(self, runner: RunnerProcess, turn: Turn) -> Done | None:
