@@ -33,7 +33,6 @@ class Planted:
             MODULE_DEADLINE=1,
             MODULE_GRACE=0.5,
             MODULE_MAX_METADATA=100_000,
-            GUNICORN_CMD_ARGS="--log-level debug --access-logfile -",
         )
         self.kubeconfig = self.host.config / KUBECONFIG
         self.kubeconfig.write_text(json.dumps({"users": [{"token": self.marker}]}))

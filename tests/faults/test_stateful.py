@@ -17,7 +17,7 @@ from support.faults import given, gone
 from support.host import Host, StartHost
 from support.processes import wait_until
 
-from modulehost.keeper.serve import STEADY
+from modulehost.keeper.keeper import STEADY
 from modulehost.shared.records import OPERATIONS, Operation
 from modulehost.testing import Operator, go_json, read_go_json
 

@@ -179,7 +179,11 @@ def test_clients_that_hang_do_not_keep_the_host_awake(start_host: StartHost) -> 
 
 def test_an_idle_connection_does_not_keep_the_host_awake_for_good(start_host: StartHost) -> None:
     """When its time is over it is closed, and the host falls asleep."""
-    host = start_host("good", GUNICORN_CMD_ARGS="--keep-alive 1", MODULE_IDLE=1)
+    short = (
+        "import modulehost.front.gunicorn as g; g.keepalive = 1\n"
+        "from modulehost.keeper.serve import main; raise SystemExit(main([]))"
+    )
+    host = start_host("good", command=("-c", short), MODULE_IDLE=1)
     with Wire(host, head("GET", "/health")) as wire:
         assert wire.answer().status == 200
         assert wire.closed()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import socket
 import subprocess
 import sys
@@ -13,9 +11,7 @@ from pathlib import Path
 import pytest
 from support.host import Host, StartHost, free_port
 from support.processes import tree
-from support.wire import Wire, assert_failure, head, operations
-
-WORKERS = "a module has one worker"
+from support.wire import assert_failure, head, operations
 
 MISTAKES = {
     "deadline": (
@@ -30,23 +26,6 @@ MISTAKES = {
         "MODULE_LOG_LEVEL='loud': it takes debug, info, warning",
     ),
     "format": ({"MODULE_LOG_FORMAT": "xml"}, "MODULE_LOG_FORMAT='xml': it takes json or console"),
-    "workers": ({"GUNICORN_CMD_ARGS": "--workers 3"}, f"--workers 3: {WORKERS}"),
-    "no workers": ({"GUNICORN_CMD_ARGS": "-w 0"}, f"--workers 0: {WORKERS}"),
-    "worker class": (
-        {"GUNICORN_CMD_ARGS": "--worker-class sync"},
-        "--worker-class sync: the host has",
-    ),
-    "no worker class": ({"GUNICORN_CMD_ARGS": "-k nonsense"}, "class uri 'nonsense' invalid"),
-    "no argument": ({"GUNICORN_CMD_ARGS": "--nonsense"}, "unrecognized arguments: --nonsense"),
-    "type": ({"GUNICORN_CMD_ARGS": "--threads many"}, "invalid int value: 'many'"),
-    "no threads": ({"GUNICORN_CMD_ARGS": "--threads 0"}, "--threads takes a number above 0"),
-    "quotes": ({"GUNICORN_CMD_ARGS": "--threads '8"}, "No closing quotation"),
-    "no file": ({"GUNICORN_CMD_ARGS": "--config /no/such.py"}, "'/no/such.py' doesn't exist"),
-    "preload": ({"GUNICORN_CMD_ARGS": "--preload"}, "--preload cannot be had"),
-    "daemon": ({"GUNICORN_CMD_ARGS": "--daemon"}, "--daemon cannot be had"),
-    "help": ({"GUNICORN_CMD_ARGS": "--help"}, "--help and --version cannot be had"),
-    "check": ({"GUNICORN_CMD_ARGS": "--check-config"}, "--check-config cannot be had"),
-    "pid file": ({"GUNICORN_CMD_ARGS": "--pid /no/such/pid"}, "/no/such doesn't exist"),
 }
 
 
@@ -68,10 +47,10 @@ def test_a_mistake_is_served_as_the_reason(
 
 
 def test_all_mistakes_are_told_at_once(start_host: StartHost) -> None:
-    """Ours and gunicorn's, in one line and in one event of the log."""
-    host = start_host("good", MODULE_GRACE="x", MODULE_IDLE="y", GUNICORN_CMD_ARGS="--workers 2")
+    """In one line and in one event of the log."""
+    host = start_host("good", MODULE_GRACE="x", MODULE_IDLE="y")
     reply = host.call("install", {"a": 1})
-    assert_failure(reply, "MODULE_GRACE='x'", "MODULE_IDLE='y'", "GUNICORN_CMD_ARGS", "--workers 2")
+    assert_failure(reply, "MODULE_GRACE='x'", "MODULE_IDLE='y'")
     health = host.health()
     assert (health.status, health.json["healthy"]) == (503, False)
     assert health.json["message"] == reply.text.rstrip()
@@ -89,67 +68,16 @@ def test_good_settings_count_beside_bad_ones(start_host: StartHost) -> None:
 
 def test_an_empty_variable_is_none(start_host: StartHost) -> None:
     """As Dockerfiles and manifests leave them."""
-    empty = dict.fromkeys(
-        ("MODULE_DEADLINE", "MODULE_GRACE", "MODULE_IDLE", "GUNICORN_CMD_ARGS"), ""
-    )
+    empty = dict.fromkeys(("MODULE_DEADLINE", "MODULE_GRACE", "MODULE_IDLE"), "")
     assert start_host("good", **empty).call("install", {"a": 1}).status == 201
 
 
-def test_there_is_one_worker_whatever_is_asked_for(start_host: StartHost) -> None:
-    """``--workers 3`` is not only refused in words."""
-    host = start_host("good", GUNICORN_CMD_ARGS="--workers 3")
-    assert host.health().status == 503
-    assert tree(host.keeper) == [host.keeper, host.arbiter, host.front]
-
-
-def test_gunicorn_takes_its_other_settings(start_host: StartHost) -> None:
-    """``--threads 8``: when a seventh client hangs one of the six before gives way."""
-    host = start_host("good", GUNICORN_CMD_ARGS="--threads 8 --log-level info")
-    assert host.health().status == 200
-    assert "gunicorn.error" in {event.get("logger") for event in host.events()}
-    with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(Wire(host, b"POST /inst")).socket for _ in range(6)]
-        assert not select.select(slow, [], [], 0.5)[0]
-        stack.enter_context(Wire(host, b"POST /inst"))
-        assert len(select.select(slow, [], [], 5)[0]) == 1
-        assert host.health().status == 200
-
-
-def test_a_gunicorn_configuration_file_is_taken(start_host: StartHost, tmp_path: Path) -> None:
-    """``--config`` in GUNICORN_CMD_ARGS, over our settings; it cannot change the rest."""
-    path = tmp_path / "more.py"
-    path.write_text("keepalive = 1\nunknown = 2\n")
-    host = start_host("good", GUNICORN_CMD_ARGS=f"--config {path}")
-    with Wire(host, head("GET", "/health")) as wire:
-        assert wire.answer().status == 200
-        assert wire.closed()
-
-
-@pytest.mark.parametrize(
-    ("text", "level", "reason"),
-    [
-        ("print('hello')\nraise LookupError('no licence')\n", "error", "LookupError: no licence"),
-        ("print('hello')\nthreads = 'many'\n", "error", "'many'"),
-        ("print('hello')\n", "info", None),
-    ],
-)
-def test_what_a_gunicorn_configuration_file_prints_is_an_event(
-    start_host: StartHost, tmp_path: Path, text: str, level: str, reason: str | None
-) -> None:
-    """Its traceback, too: each line of the log has the host's form."""
-    path = tmp_path / "more.py"
-    path.write_text(text)
-    host = start_host("good", GUNICORN_CMD_ARGS=f"--config {path}")
-    reply = host.call("install", {"a": 1})
-    if reason is None:
-        assert reply.status == 201
-    else:
-        assert_failure(reply, "GUNICORN_CMD_ARGS: ", reason)
-    event = host.wait_for("GUNICORN_CMD_ARGS was read")
-    assert event["level"] == level
-    assert event["printed"].startswith("hello")
-    assert host.stop() == 0
-    assert host.events()  # all of them are JSON
+@pytest.mark.parametrize("arguments", ["--workers 3", "--threads many", "--preload", "--help"])
+def test_there_is_nothing_in_gunicorn_to_be_set(start_host: StartHost, arguments: str) -> None:
+    """Its own variable, right or wrong, changes nothing: the host needs gunicorn as it is."""
+    host = start_host("good", GUNICORN_CMD_ARGS=arguments)
+    assert host.call("install", {"a": 1}).status == 201
+    assert tree(host.keeper) == [host.keeper, host.arbiter, host.front, host.runner]
 
 
 def serve(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -32,7 +32,6 @@ FAULTS = {
     ),
     "lacks a hook": Fault(("missing_hook",), {}, "is missing"),
     "bad setting": Fault(("good",), {"MODULE_DEADLINE": "soon"}, "MODULE_DEADLINE='soon'"),
-    "bad server setting": Fault(("good",), {"GUNICORN_CMD_ARGS": "--workers 3"}, "--workers 3"),
     "bad config": Fault(("configured",), {"config": {"appName": 1}}, "appName: it takes text"),
 }
 """Each of the ways in which an operation cannot even be begun."""

@@ -15,6 +15,7 @@ CODE = ROOT / "host/modulehost"
 ROOMS = ("", "cli/", "front/", "keeper/", "local/", "plugin/", "runner/", "shared/")
 FILES = [file for room in ROOMS for file in CODE.glob(f"{room}*.py")]
 FILES += [CODE / "testing/checks.py", CODE / "testing/wire.py"]
+NATIVE = (ROOT / "host/native").glob("*.c")
 
 SPEAKERS = {
     *(
@@ -35,13 +36,14 @@ TELLERS = {
     "plugin/config": {"problems"},
     "plugin/definition": {"_module_warnings", "_read_values", "regex_warnings"},
     "plugin/discovery": {"_hook_problems", "_signature_problems", "_extra_problems"},
-    "front/gunicorn": {"_check", "_refuse_to_exit"},
     "front/journal": {"problem"},
     "local/life": {"_why_not_stored"},
     "local/reading": {"_no_json"},
-    "keeper/serve": {"port_from", "_port"},
     "front/health": {"_without_answer"},
     "front/operations": {"_death", "judge"},
+    "keeper/child": {"run"},
+    "keeper/listening": {"given"},
+    "keeper/serve": {"port_from"},
     "testing/checks": {"unknown"},
     "testing/wire": {"__init__"},
 }
@@ -173,5 +175,8 @@ def test_the_page_has_no_message_that_nobody_says() -> None:
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Constant | ast.JoinedStr)
     }
+    for file in NATIVE:
+        literals = re.findall(r'"((?:[^"\\]|\\.)*)"', file.read_text())
+        texts |= {plain(text.replace("\\n", "").replace("%s", "…")) for text in literals}
     told = {plain(row[0]) for row in rows()} - said - texts
     assert sorted(row for row in told if not any(_says(m, row) for m in said)) == []

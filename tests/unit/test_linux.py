@@ -5,6 +5,7 @@ What is tested kills children, so it runs in processes of its own.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,11 +15,12 @@ from collections.abc import Iterator
 import pytest
 from support.interpreter import evaluate
 from support.processes import alive, wait_until
+from support.seccomp import refusing
 
 from modulehost.shared import linux
 
 FAMILY = """
-import json, os, subprocess, sys, time
+import json, os, signal, subprocess, sys, time
 from modulehost.shared import linux
 
 def started(*argv):
@@ -200,3 +202,39 @@ def test_a_child_whose_parent_has_gone_ends_at_once() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, b"")
+
+
+def test_what_cannot_be_killed_is_given_up() -> None:
+    """Another user's child, to which the kernel lets nobody send a signal: told, not waited for."""
+    told = evaluate(
+        FAMILY
+        + refusing("kill", error=errno.EPERM)
+        + """
+child = started("sleep", "20")
+given_up = linux.kill_children()
+signal.pidfd_send_signal(os.pidfd_open(child.pid), signal.SIGKILL)
+print(json.dumps([given_up == [child.pid], linux.kill_children()]))
+"""
+    )
+    assert told == [True, []]
+
+
+def test_pages_that_can_be_had_again_are_given_back() -> None:
+    """The files of Python leave the process, which goes on as before."""
+    told = evaluate(
+        """
+import json
+from modulehost.shared import linux
+
+with open("/proc/self/status") as file:
+    before = next(int(line.split()[1]) for line in file if line.startswith("RssFile"))
+linux.give_pages_back()
+with open("/proc/self/status") as file:
+    after = next(int(line.split()[1]) for line in file if line.startswith("RssFile"))
+import decimal, email.message, sqlite3
+print(json.dumps([before, after, str(decimal.Decimal(1) / 3)]))
+"""
+    )
+    before, after, third = told
+    assert after < 0.7 * before
+    assert third.startswith("0.333")

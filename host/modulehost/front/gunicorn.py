@@ -6,7 +6,6 @@ The names in ``__all__`` are gunicorn's settings; ``gunicorn.conf.py`` takes the
 from __future__ import annotations
 
 import gc
-import io
 import logging
 import os
 import resource
@@ -14,17 +13,15 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, Final, NoReturn
 
 from gunicorn import glogging
-from gunicorn.app.base import Application
+from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from modulehost.front import stopping
 from modulehost.front.worker import STOPS, Worker, unblock_stops
 from modulehost.shared import linux
-from modulehost.shared.errors import one_line
 from modulehost.shared.logs import Log, words_of
 from modulehost.shared.names import SETTINGS_PROBLEM
 from modulehost.shared.settings import Settings
@@ -86,7 +83,8 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
 def child_exit(server: Arbiter, worker: Worker) -> None:
     """In the arbiter, when a worker has ended: so must all that it had left running."""
     del worker
-    linux.kill_children(keep=server.WORKERS)
+    for pid in linux.kill_children(keep=server.WORKERS):
+        server.log.warning("a process cannot be ended: %s", pid)
 
 
 def _log() -> Log:
@@ -128,62 +126,20 @@ class KeptArbiter(Arbiter):
         super().stop(graceful)
 
 
-class KeptApplication(Application):
-    """gunicorn under the keeper: on its socket, with GUNICORN_CMD_ARGS, without a command line."""
+class KeptApplication(BaseApplication):
+    """gunicorn under the keeper: on its socket, with the settings of this module and no others."""
 
     def __init__(self, listener: int) -> None:
         self._listener = listener
         super().__init__()
 
     def load_config(self) -> None:
-        """Take the settings of this module and GUNICORN_CMD_ARGS; ours alone when that is wrong."""
-        self._load_ours()
-        if os.environ.get("GUNICORN_CMD_ARGS"):
-            printed = io.StringIO()
-            level = "info"
-            try:
-                with redirect_stdout(printed), redirect_stderr(printed):
-                    self._load_arguments()
-                    self._check()
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - gunicorn has many
-                reason = one_line(str(error).partition("\n")[0]).rstrip(": [")
-                if isinstance(error, SystemExit):  # gunicorn has printed why
-                    last = printed.getvalue().strip().rpartition("\n")[2]
-                    reason = one_line(f"its --config cannot be read: {last}")
-                os.environ[SETTINGS_PROBLEM] = f"GUNICORN_CMD_ARGS: {reason}"
-                self.load_default_config()
-                self._load_ours()
-                level = "error"
-            if text := printed.getvalue().strip():
-                _log().event(level, "GUNICORN_CMD_ARGS was read", printed=text)
-
-    def _load_ours(self) -> None:
+        """Take the settings."""
         for name in __all__:
             if name != "bind":
                 self.cfg.set(name, globals()[name])
         self.cfg.set("bind", [f"fd://{self._listener}"])
         self.cfg.set("default_proc_name", "modulehost")
-
-    def _check(self) -> None:
-        """Raise now what would otherwise end gunicorn later, without a word to the client."""
-        self.cfg.validate()
-        self.cfg.worker_class  # noqa: B018 - this imports it
-        if self.cfg.threads < 1:
-            raise ValueError("--threads takes a number above 0")
-        for name, option in _NOT_TO_BE_HAD.items():
-            if getattr(self.cfg, name):
-                raise ValueError(f"{option} cannot be had")
-
-    def _load_arguments(self) -> None:
-        parser = self.cfg.parser()
-        parser.error = _raise
-        parser.exit = parser.print_help = _refuse_to_exit
-        arguments = parser.parse_args(self.cfg.get_cmd_args_from_env())
-        if arguments.config:
-            self.load_config_from_file(arguments.config)
-        for name, value in vars(arguments).items():
-            if value is not None and name not in ("args", "config", "bind"):
-                self.cfg.set(name.lower(), value)
 
     def run(self) -> None:
         """Run the arbiter. What it raises is for the keeper to log and to serve."""
@@ -194,23 +150,6 @@ class KeptApplication(Application):
         from modulehost.front.boot import app
 
         return app
-
-
-def _raise(message: str) -> NoReturn:
-    raise ValueError(message)
-
-
-def _refuse_to_exit(status: int = 0, message: str | None = None) -> NoReturn:
-    del status, message
-    raise ValueError("--help and --version cannot be had")
-
-
-_NOT_TO_BE_HAD: Final = {
-    "daemon": "--daemon",
-    "preload_app": "--preload",
-    "check_config": "--check-config",
-    "print_config": "--print-config",
-}
 
 
 def run(listener: int) -> NoReturn:

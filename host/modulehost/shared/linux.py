@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import of typing
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Iterator
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -14,11 +15,14 @@ _M_ARENA_MAX = -8
 SIGKILL = 9  # the module signal would bring enum with it
 SIGTERM = 15
 
+_MADV_DONTNEED = 4
+_UNENDED = 2.0  # s, until a process that was killed counts as one that cannot be ended
+
 LONGEST_POLL = 2**31 - 1
 """Milliseconds, 24 days, that poll() takes at most: who has longer looks around in between."""
 
 
-def _call(function: str, *arguments: int) -> int:
+def _call(function: str, *arguments: object) -> int:
     # ctypes itself would cost the keeper a megabyte; this is the part of it that is needed.
     import _ctypes
 
@@ -41,6 +45,39 @@ def use_one_heap() -> None:
         _call("mallopt", _M_ARENA_MAX, 1)
     except OSError:
         pass  # not glibc, and no heap a thread
+
+
+def give_pages_back() -> None:
+    """Have this process hold nothing that it can get again: pages of files, and its free memory.
+
+    The pages stay in the kernel's cache while there is room; each comes back when it is touched.
+    """
+    try:
+        import _ctypes
+
+        class Word(_ctypes._SimpleCData):  # type: ignore[type-arg]
+            _type_ = "L"
+
+        areas = [(Word(start), Word(end - start)) for start, end in _unchanged_areas()]
+        _call("malloc_trim", 0)
+        for start, size in areas:
+            _call("madvise", start, size, _MADV_DONTNEED)
+    except (ImportError, AttributeError, OSError, ValueError):
+        pass  # then it takes some more
+
+
+def _unchanged_areas() -> Iterator[tuple[int, int]]:
+    """Where files are in memory that were never written to, from proc_pid_smaps(5)."""
+    start = end = 0
+    with open("/proc/self/smaps", "rb") as file:  # noqa: PTH123
+        for line in file:
+            words = line.split()
+            if not words[0].endswith(b":"):
+                first, _, last = words[0].partition(b"-")
+                of_file = b"w" not in words[1] and words[-1].startswith(b"/")
+                start, end = (int(first, 16), int(last, 16)) if of_file else (0, 0)
+            elif words[:2] == [b"Anonymous:", b"0"] and start:
+                yield start, end
 
 
 def become_subreaper() -> None:
@@ -82,16 +119,23 @@ def kill_descendants(parent: int) -> None:
         _kill(process)
 
 
-def kill_children(keep: Container[int] = ()) -> None:
+def kill_children(keep: Container[int] = ()) -> list[int]:
     """Kill and reap every child of ours but those to keep; a subreaper so ends whole families.
 
     What a killed child had started becomes our child in turn, so this goes on until none is left.
+    Returns those that cannot be ended: another user's, or one that the kernel does not let go.
     """
+    ends = time.monotonic() + _UNENDED
+    pause = 0.0005
     while strays := [child for child in children(os.getpid()) if child not in keep]:
         for child in strays:
             _kill(child)
-        for child in strays:
-            _reap(child)
+        if left := [child for child in strays if not _reap(child)]:
+            if time.monotonic() > ends:
+                return left
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+    return []
 
 
 def reap_orphans(keep: int) -> None:
@@ -109,15 +153,16 @@ def reap_orphans(keep: int) -> None:
 def _kill(pid: int) -> None:
     try:
         os.kill(pid, SIGKILL)
-    except ProcessLookupError:
-        pass
+    except OSError:
+        pass  # it has ended, or it is another user's
 
 
-def _reap(pid: int) -> None:
+def _reap(pid: int) -> bool:
+    """Whether the child has gone, now or before."""
     try:
-        os.waitpid(pid, 0)
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
-        pass
+        return True
 
 
 def describe_exit(code: int) -> str:

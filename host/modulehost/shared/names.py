@@ -13,3 +13,6 @@ RELOAD = "MODULEHOST_RELOAD"
 
 SETTINGS_PROBLEM = "MODULEHOST_SETTINGS_PROBLEM"
 """Set by the arbiter: what is wrong with gunicorn's settings."""
+
+LISTENER = "MODULEHOST_LISTENER"
+"""Set by the native listener: the program itself, which the keeper becomes in order to sleep."""
