@@ -25,6 +25,7 @@ from modulehost.shared.records import (
     Progress,
     Snapshot,
 )
+from modulehost.shared.redaction import Redactor
 
 RELOADED: Final = "the plugin is loaded again"
 
@@ -56,6 +57,7 @@ class Attendant(threading.Thread):
     def __init__(self, log: Log, journal: Journal, turns: Turns) -> None:
         super().__init__(name="attendant", daemon=True)
         self._log = log
+        self._redactor = Redactor()  # of what any runner has told; those to come know it, too
         self._log_fd = os.dup(1)  # a runner's own standard output is a pipe to us
         self._journal = journal
         self._turns = turns
@@ -217,7 +219,7 @@ class Attendant(threading.Thread):
 
     def _log_output(self, child: Child) -> list[Output]:
         outputs = [
-            Output(stream, name, self._log)
+            Output(stream, name, self._log, self._redactor)
             for stream, name in ((child.stdout, "stdout"), (child.stderr, "stderr"))
             if stream is not None
         ]
