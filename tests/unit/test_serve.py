@@ -20,7 +20,8 @@ from support.interpreter import evaluate, run
 from support.properties import tried
 
 from modulehost.keeper import serve
-from modulehost.shared import logs
+from modulehost.shared import line_writer
+from modulehost.shared.logs import Log
 
 
 class TestPort:
@@ -146,7 +147,7 @@ class TestLog:
         """To the byte what the logger makes of it, but for the time."""
         values: dict[str, object] = {"port": 8080, "reason": 'no "x" in C:\\x\n…', "how": "SIGKILL"}
         ours = self.written("error", "gunicorn ended", **values)
-        log = logs.Log(1, "info", "json")
+        log = Log(1, "info", "json")
         with standard_output() as fd:
             log.event("error", "gunicorn ended", **values)
             theirs = os.pread(fd, 1 << 20, 0)
@@ -180,7 +181,7 @@ class TestLog:
         """So it is written in one piece; what is too long is cut."""
         monkeypatch.setenv("MODULE_LOG_FORMAT", style)
         text = self.written("error", "gunicorn ended", how="x", reason=character * size)
-        assert len(text) <= logs.MAX_LINE
+        assert len(text) <= line_writer.MAX_LINE
         assert text.count(b"\n") == 1
         assert text.endswith(b"\n")
         if style == "json":

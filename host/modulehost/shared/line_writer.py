@@ -50,6 +50,9 @@ class LineWriter:
             self._drop()
 
     def _tell(self) -> bool:
+        """Whether there is room for other lines, too, after the one that tells."""
+        if not self._has_room():
+            return False
         count, self._dropped = self._dropped, 0
         if count and not self._put(self._dropped_line(count)):
             self._dropped += count
@@ -78,11 +81,14 @@ class LineWriter:
                     if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
                         raise
                     self._nowait = 0
-            poll = select.poll()
-            poll.register(self._fd, select.POLLOUT)
-            return bool(poll.poll(0)) and os.write(self._fd, piece) == len(piece)
+            return self._has_room() and os.write(self._fd, piece) == len(piece)
         except BlockingIOError:
             return False
+
+    def _has_room(self, milliseconds: int | None = 0) -> bool:
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        return bool(poll.poll(milliseconds))
 
     def _drop(self) -> None:
         self._dropped += 1
@@ -95,10 +101,7 @@ class LineWriter:
 
     def _watch(self) -> None:
         """Tell once there is room, although nothing else may be logged for hours."""
-        poll = select.poll()
-        poll.register(self._fd, select.POLLOUT)
         while self._dropped:
-            poll.poll()
-            if not self._tell():
+            if self._has_room(None) and not self._tell():
                 time.sleep(_PAUSE)
         self._is_watched = False

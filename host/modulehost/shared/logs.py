@@ -81,8 +81,8 @@ class Log:
         self._writer.write(line)
 
     def _dropped(self, count: int) -> bytes:
-        event = "the log was not read fast enough: lines were dropped"
-        return self.render(None, "warning", {"event": event, "level": "warning", "dropped": count})
+        event = {"event": "log lines were dropped", "level": "warning", "count": count}
+        return self.render(None, "warning", event)
 
 
 def format_error(error: BaseException) -> str:
