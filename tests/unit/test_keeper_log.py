@@ -16,7 +16,7 @@ from support.interpreter import evaluate
 from support.properties import tried
 
 from modulehost.keeper import log as keeper_log
-from modulehost.shared import logs
+from modulehost.shared import line_writer, logs
 
 
 @contextlib.contextmanager
@@ -83,7 +83,7 @@ class TestLog:
         """So it is written in one piece; what is too long is cut."""
         monkeypatch.setenv("MODULE_LOG_FORMAT", style)
         text = self.written("error", "gunicorn ended", how="x", reason=character * size)
-        assert len(text) <= logs.MAX_LINE
+        assert len(text) <= line_writer.MAX_LINE
         assert text.count(b"\n") == 1
         assert text.endswith(b"\n")
         if style == "json":

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.properties import VALUES, tried
 
-from modulehost.shared.logs import LEVELS, MAX_LINE, Log, format_error
+from modulehost.shared.line_writer import MAX_LINE
+from modulehost.shared.logs import LEVELS, Log, format_error
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -317,12 +318,12 @@ class TestStyle:
 
 
 class TestSecrets:
-    """What is blotted out."""
+    """What is redacted out."""
 
     @pytest.mark.parametrize("style", ["json", "console"])
-    def test_texts_are_blotted(self, style: str) -> None:
+    def test_texts_are_redacted(self, style: str) -> None:
         """Event, values and tracebacks go through the function that takes secrets out."""
-        with logging(style, blot=lambda text: text.replace("s3cret", "***")) as (log, read):
+        with logging(style, redact=lambda text: text.replace("s3cret", "***")) as (log, read):
             log.event("info", "the s3cret is out", value="s3cret")
             try:
                 raise ValueError("s3cret")
@@ -352,8 +353,9 @@ class TestWriting:
     def test_a_closed_log_is_silent(self) -> None:
         """Where nothing can be written nothing is raised."""
         with tempfile.TemporaryFile() as file:
-            log = Log(os.dup(file.fileno()), "info", "json")
-        os.close(log._fd)
+            fd = os.dup(file.fileno())
+            log = Log(fd, "info", "json")
+        os.close(fd)
         log.event("error", "lost")
 
 
@@ -367,7 +369,7 @@ def test_an_error_is_formatted_with_its_trace() -> None:
     assert text.endswith("\nValueError: the cause")
 
 
-def test_secrets_are_blotted_out_of_nested_values(tmp_path: Path) -> None:
+def test_secrets_are_redacted_out_of_nested_values(tmp_path: Path) -> None:
     """Wherever in a value a secret stands, also in one that holds itself, the line has stars."""
     path = tmp_path / "log"
     with path.open("wb") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,18 @@ from support.properties import tried_less
 
 from modulehost.front.plugin_output import LINES_PER_SECOND, LONGEST_LINE, Output
 from modulehost.shared.logs import Log
+from modulehost.shared.redaction import Redactor
 
 
-def printed(file: Path, *pieces: bytes) -> list[dict[str, Any]]:
+def printed(file: Path, *pieces: bytes, secrets: Iterable[str] = ()) -> list[dict[str, Any]]:
     """The log after a plugin has printed these pieces and closed its output."""
+    redactor = Redactor()
+    redactor.add(secrets)
     reading, writing = os.pipe()
     with file.open("wb") as log:
-        output = Output(os.fdopen(reading, "rb"), "stdout", Log(log.fileno(), "info", "json"))
+        output = Output(
+            os.fdopen(reading, "rb"), "stdout", Log(log.fileno(), "info", "json"), redactor
+        )
         output.start()
         with os.fdopen(writing, "wb", 0) as stream:
             for piece in pieces:

@@ -22,7 +22,8 @@ from gunicorn.arbiter import Arbiter
 from modulehost.front import stopping
 from modulehost.front.worker import STOPS, Worker, unblock_stops
 from modulehost.shared import linux
-from modulehost.shared.logs import Log, words_of
+from modulehost.shared.log_records import write_record
+from modulehost.shared.logs import Log
 from modulehost.shared.names import SETTINGS_PROBLEM
 from modulehost.shared.settings import Settings
 
@@ -110,11 +111,7 @@ class _Handler(logging.Handler):
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        extra = {}
-        if record.exc_info and record.exc_info[0]:
-            extra["exception"] = logging.Formatter().formatException(record.exc_info)
-        level = record.levelname.lower()
-        self._log.event(level, **words_of(record), logger=record.name, **extra)
+        write_record(self._log, record)
 
 
 class KeptArbiter(Arbiter):

@@ -26,6 +26,7 @@ from modulehost.shared.records import (
     Progress,
     Snapshot,
 )
+from modulehost.shared.redaction import Redactor
 
 RELOADED: Final = "the plugin is loaded again"
 
@@ -63,6 +64,7 @@ class Runners(threading.Thread):
     def __init__(self, log: Log, journal: Journal, turns: Turns) -> None:
         super().__init__(name="runners", daemon=True)
         self._log = log
+        self._redactor = Redactor()  # of what any runner has told; those to come know it, too
         self._log_fd = os.dup(1)  # a runner's own standard output is a pipe to us
         self._journal = journal
         self._turns = turns
@@ -240,7 +242,7 @@ class Runners(threading.Thread):
 
     def _log_output(self, runner: RunnerProcess) -> list[Output]:
         outputs = [
-            Output(stream, name, self._log)
+            Output(stream, name, self._log, self._redactor)
             for stream, name in ((runner.stdout, "stdout"), (runner.stderr, "stderr"))
             if stream is not None
         ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from modulehost.shared.describe import traceback_of
-from modulehost.shared.logs import LEVELS, Log, words_of
+from modulehost.shared.log_records import write_record
+from modulehost.shared.logs import Log
 
 
 def take_over(log: Log) -> None:
@@ -12,10 +12,6 @@ def take_over(log: Log) -> None:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            error = record.exc_info and record.exc_info[1]
-            extra = {"exception": traceback_of(error)} if error else {}
-            level = record.levelname.lower()
-            level = level if level in LEVELS else "info"
-            log.event(level, **words_of(record), logger=record.name, **extra)
+            write_record(log, record)
 
     logging.basicConfig(handlers=[Handler()], level=log.level)

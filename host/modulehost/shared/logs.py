@@ -14,35 +14,31 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from modulehost.shared.errors import one_line
 from modulehost.shared.late import import_with_late
+from modulehost.shared.line_writer import MAX_LINE, LineWriter
 
 if TYPE_CHECKING:
-    from logging import LogRecord
-
     from structlog.typing import FilteringBoundLogger
-
-MAX_LINE: Final = 4096
-"""Bytes of a line, newline included: pipe(7) keeps writes up to PIPE_BUF in one piece."""
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
 _METHODS: Final = (*LEVELS, "exception", "fatal", "log", "msg", "warn")
 _RESERVED: Final = ("event", "method_name")
-_LONGEST_MESSAGE: Final = 2000  # characters of a record of the standard library
 
 Event = MutableMapping[str, Any]
-Blot = Callable[[str], str]
+Redact = Callable[[str], str]
 
 
 class Log:
     """Where lines go and how they look. One of it a process."""
 
-    def __init__(self, fd: int, level: str, style: str | None, blot: Blot | None = None) -> None:
-        self._fd = fd
+    def __init__(
+        self, fd: int, level: str, style: str | None, redact: Redact | None = None
+    ) -> None:
+        self._writer = LineWriter(fd, self._dropped)
         self.level = LEVELS[level]
         self.console = (style or ("console" if os.isatty(fd) else "json")) == "console"
-        self.blot = blot
+        self.redact = redact
         self._bound: FilteringBoundLogger | None = None
 
     @property
@@ -52,7 +48,7 @@ class Log:
             # rich draws tracebacks, asyncio is for ``ainfo``: two thirds of structlog's time
             structlog = import_with_late("structlog", late=("asyncio",), absent=("rich",))
             self._bound = structlog.wrap_logger(
-                _Output(self.write),
+                _LineLogger(self.write),
                 processors=[
                     structlog.processors.add_log_level,
                     structlog.processors.StackInfoRenderer([__name__]),
@@ -73,19 +69,20 @@ class Log:
         """The line of an event, newline included: structlog's last processor."""
         first = {"timestamp": _now(), "level": event["level"], "event": event.get("event", "")}
         line = {**first, **event, **first}
-        if self.blot:
+        if redact := self.redact:
             try:
-                line = {key: _blotted(value, self.blot) for key, value in line.items()}
-            except RecursionError:
-                line = {key: self.blot(_text(value)) for key, value in line.items()}
+                line = _redacted(line, redact)
+            except Exception:  # noqa: BLE001 - it holds itself, or is a dict of somebody else's
+                line = {redact(text_of(key)): redact(text_of(value)) for key, value in line.items()}
         return _console(line) if self.console else _json(line)
 
     def write(self, line: bytes) -> None:
-        """Put a line out in one write; what cannot be written is lost, as nobody could be told."""
-        try:
-            os.write(self._fd, line)
-        except OSError:
-            pass
+        """Put a line out; never waits for whoever reads the log."""
+        self._writer.write(line)
+
+    def _dropped(self, count: int) -> bytes:
+        event = {"event": "log lines were dropped", "level": "warning", "count": count}
+        return self.render(None, "warning", event)
 
 
 def format_error(error: BaseException) -> str:
@@ -93,16 +90,6 @@ def format_error(error: BaseException) -> str:
     import traceback
 
     return "".join(traceback.format_exception(error)).rstrip()
-
-
-def words_of(record: LogRecord) -> dict[str, str]:
-    """What a record of the standard library says: ``event``, and what was wrong with the call."""
-    try:
-        return {"event": one_line(record.getMessage(), _LONGEST_MESSAGE)}
-    except Exception as error:  # noqa: BLE001 - of the plugin's arguments
-        args = record.args if isinstance(record.args, tuple) else (record.args,)
-        words = " ".join(map(_text, (record.msg, *args)))
-        return {"event": one_line(words, _LONGEST_MESSAGE), "wrong_log_call": _text(error)}
 
 
 def _unfailing(logger: type[FilteringBoundLogger]) -> type[FilteringBoundLogger]:
@@ -120,15 +107,15 @@ def _unfailing_method(logger: type, name: str) -> Callable[..., None]:
             method(self, *args, **values)
             return
         except Exception as error:  # noqa: BLE001 - of the plugin's arguments
-            problem = _text(error)
+            problem = text_of(error)
         # not above: there exc_info would stand for this error, and not for the plugin's
         said = {f"{key}_" if key in _RESERVED else key: values[key] for key in values}
-        plain(self, " ".join(map(_text, args)), **said, wrong_log_call=problem)
+        plain(self, " ".join(map(text_of, args)), **said, wrong_log_call=problem)
 
     return log
 
 
-class _Output:
+class _LineLogger:
     """What structlog calls at the end: every level is the same to it."""
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
@@ -136,18 +123,19 @@ class _Output:
         self.msg = self.exception = self.err = self.warn = self.fatal = self.log = write
 
 
-def _blotted(value: Any, blot: Blot) -> Any:
+def _redacted(value: Any, redact: Redact) -> Any:
     """The value without secrets; an object goes out as its repr."""
     match value:
-        case str():
-            return blot(value)
-        case None | bool() | int() | float():
+        case None | bool():
             return value
+        case int() | float():
+            text = repr(value)
+            return value if (shown := redact(text)) == text else shown
         case dict():
-            return {key: _blotted(item, blot) for key, item in value.items()}
+            return {redact(text_of(key)): _redacted(item, redact) for key, item in value.items()}
         case list() | tuple():
-            return [_blotted(item, blot) for item in value]
-    return blot(_text(value))
+            return [_redacted(item, redact) for item in value]
+    return redact(text_of(value))
 
 
 def _now() -> str:
@@ -178,13 +166,14 @@ def _encode(value: object) -> bytes:
         return _encoder.encode(value)
     except Exception:  # noqa: BLE001 - whatever a plugin logs, the line comes out
         if isinstance(value, dict):
-            return _encoder.encode({_text(key): _text(item) for key, item in value.items()})
-        return _encoder.encode(_text(value))
+            return _encoder.encode({text_of(key): text_of(item) for key, item in value.items()})
+        return _encoder.encode(text_of(value))
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A value in words, without a lone surrogate. Never raises."""
     try:
-        text = value if isinstance(value, str) else repr(value)
+        text = str.__str__(value) if isinstance(value, str) else repr(value)
     except Exception:  # noqa: BLE001 - a repr of somebody else's
         text = f"<{type(value).__name__} that has no repr>"
     return text.encode("utf-8", "backslashreplace").decode()
@@ -194,9 +183,9 @@ def _console(line: dict[str, Any]) -> bytes:
     """A line for people; values of several lines (tracebacks) stand below it."""
     colour = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"}
     on, off = (colour.get(line["level"], "\x1b[1m"), "\x1b[0m") if _coloured() else ("", "")
-    stamp, level, event = line.pop("timestamp"), line.pop("level"), _text(line.pop("event"))
+    stamp, level, event = line.pop("timestamp"), line.pop("level"), text_of(line.pop("event"))
     head = f"{stamp[11:19]} {on}{level:7} {event}{off}"
-    below = [_text(line.pop(key)) for key in ("exception", "stack") if key in line]
+    below = [text_of(line.pop(key)) for key in ("exception", "stack") if key in line]
     pairs = [f"{key}={_word(value)}" for key, value in line.items()]
     text = "\n".join([" ".join([head, *pairs]), *below]) + "\n"
     return text.encode("utf-8", "backslashreplace")
@@ -205,7 +194,7 @@ def _console(line: dict[str, Any]) -> bytes:
 def _word(value: object) -> str:
     if isinstance(value, str):
         return value if value.isprintable() and value and " " not in value else repr(value)
-    return _text(value)
+    return text_of(value)
 
 
 def _coloured() -> bool:

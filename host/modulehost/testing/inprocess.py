@@ -27,7 +27,7 @@ from modulehost.runner.operation import Operation
 from modulehost.shared import metadata
 from modulehost.shared.channel import Channel
 from modulehost.shared.errors import ConfigError, HostError, RequestError
-from modulehost.shared.logs import Blot, Log
+from modulehost.shared.logs import Log, Redact
 from modulehost.shared.records import AnyRecord, Call, Checkpoint, Done, Progress, Saved
 from modulehost.shared.records import Operation as Name
 from modulehost.shared.records import Record as Message
@@ -41,8 +41,8 @@ STOPPING: Final = "the host is stopping"
 class Lines(Log):
     """A log that is kept, a dict a line."""
 
-    def __init__(self, lines: list[dict[str, Any]], level: str, blot: Blot | None) -> None:
-        super().__init__(-1, level, "json", blot)
+    def __init__(self, lines: list[dict[str, Any]], level: str, redact: Redact | None) -> None:
+        super().__init__(-1, level, "json", redact)
         self._lines = lines
 
     def write(self, line: bytes) -> None:
