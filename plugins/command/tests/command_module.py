@@ -15,6 +15,8 @@ from support.processes import wait_until
 
 from modulehost.plugin.config import Schema
 from modulehost.plugin.context import Cancellation, Context, Host
+from modulehost.shared import metadata
+from modulehost.shared.errors import MetadataError, ModuleError
 from modulehost_command import Manager
 
 GRACE = 1.0
@@ -46,6 +48,7 @@ class Module:
         self.deadline = 30.0
         self.logged = LogCapture()
         self.progress: list[str] = []
+        self.kept: list[dict[str, Any]] = []
 
     def program(self, operation: str, script: str, first_line: str = "#!/bin/sh") -> Path:
         """Write an executable; by default a shell script."""
@@ -73,7 +76,7 @@ class Module:
             kubeconfig=self.kubeconfig,
             deadline=self.deadline,
             cancellation=cancellation,
-            host=Host(lambda: log, lambda: None, self.progress.append, GRACE),
+            host=Host(lambda: log, self._keep, self.progress.append, GRACE),
         )
 
         def beside() -> None:
@@ -94,6 +97,12 @@ class Module:
             finally:
                 other.result()
                 cancellation.close()
+
+    def _keep(self) -> None:
+        try:
+            self.kept.append(metadata.restore(metadata.encode(self.metadata, 1 << 20)))
+        except MetadataError as error:
+            raise ModuleError(f"checkpoint: {error}") from None
 
     def out(self, name: str) -> str:
         """What a program has written to ``$OUT/NAME``."""
