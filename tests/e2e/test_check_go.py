@@ -14,7 +14,7 @@ from e2e import go_module
 from support.host import free_port
 from support.processes import wait_until
 
-from modulehost.testing.checks import CHECKS
+from modulehost.testing.contract import CHECKS
 from modulehost.testing.wire import Server, WireError
 
 

@@ -18,7 +18,8 @@ from support.modules import BAD, Good, OldProtocol, serving
 from support.processes import command, wait_until, with_variable
 
 from modulehost.plugin.discovery import Found
-from modulehost.testing.checks import CHECKS, Checks
+from modulehost.testing.checks import Checks
+from modulehost.testing.contract import CHECKS
 
 pytestmark = pytest.mark.slow
 

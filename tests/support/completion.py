@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from modulehost.testing.checks import CHECKS
+from modulehost.testing.contract import CHECKS
 from support import site
 from support.cli import run
 

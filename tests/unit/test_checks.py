@@ -15,7 +15,8 @@ import pytest
 
 from modulehost.cli.report import Report, to_json, to_junit
 from modulehost.testing import conformance
-from modulehost.testing.checks import CHECKS, Check, Checks, Result
+from modulehost.testing.checks import Checks, Result
+from modulehost.testing.contract import CHECKS, Check
 from modulehost.testing.target import Broken, Skipped, Target
 from modulehost.testing.wire import Server, WireError
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 CODE = ROOT / "host/modulehost"
 ROOMS = ("", "cli/", "front/", "keeper/", "local/", "plugin/", "runner/", "shared/")
 FILES = [file for room in ROOMS for file in CODE.glob(f"{room}*.py")]
-FILES += [CODE / "testing/checks.py", CODE / "testing/wire.py"]
+FILES += [CODE / "testing/contract.py", CODE / "testing/wire.py"]
 NATIVE = (ROOT / "host/native").glob("*.c")
 
 SPEAKERS = {
@@ -44,7 +44,7 @@ TELLERS = {
     "keeper/child": {"run"},
     "keeper/listening": {"given"},
     "keeper/serve": {"port_from"},
-    "testing/checks": {"unknown"},
+    "testing/contract": {"unknown"},
     "testing/wire": {"__init__"},
 }
 """Functions that return, yield or raise as ValueError what somebody else says."""

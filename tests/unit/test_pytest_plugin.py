@@ -12,7 +12,7 @@ from support import site
 from support.interpreter import modules_after
 
 from modulehost.cli.new import files
-from modulehost.testing.checks import CHECKS
+from modulehost.testing.contract import CHECKS
 
 pytestmark = pytest.mark.slow
 

@@ -49,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     import shtab
 
     from modulehost.cli.parser import make_parser
-    from modulehost.testing.checks import CHECKS
+    from modulehost.testing.contract import CHECKS
 
     plugins, ids = "_modulehost_plugins", "_modulehost_checks"
     sources: dict[str, Any] = {  # by the name of an argument, or what stands for it in the help

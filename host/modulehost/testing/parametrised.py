@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modulehost.testing.checks import CHECKS, Check, unknown
+from modulehost.testing.contract import CHECKS, Check, unknown
 
 
 def conformance(

@@ -1,13 +1,16 @@
 """How a program answers: by two files, one with the metadata, one with its progress.
 
-Both are looked at while the program runs. So what it has written counts whatever happens to it
-later: killed with the whole host, it has told what there is to clean up.
+Both are looked at while the program runs, so what it has written counts whatever happens to it
+later. A third, a pipe, is for the program that must be sure of that before it goes on: what it
+reads there comes when its metadata is kept, as ``ctx.checkpoint()`` returns then to a plugin.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import threading
+import time
 from typing import Any, Final, Self
 
 import msgspec
@@ -15,24 +18,33 @@ import msgspec
 from modulehost import Context, ModuleError
 
 EVERY: Final = 0.2
-"""Seconds between two looks."""
+"""Seconds between two looks at the files."""
+
+AT_ONCE: Final = 0.02
+"""Seconds, at most, until a program that waits for its metadata to be kept is seen."""
+
+KEPT: Final = b"kept\n"
+"""What that program reads."""
 
 MAX_SIZE: Final = 16 << 20
 """Bytes of a metadata file that are read; how much of them it keeps is a setting of the host."""
 
 _PROGRESS: Final = 1000  # bytes of the end of the file: a line of 200 characters is shown
+_PREFIX: Final = "modulehost-command-"
 
 
 class Exchange:
-    """The two files, from before the program starts until after it has ended."""
+    """The three files, from before the program starts until after it has ended."""
 
     def __init__(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
         self._ctx = ctx
         self._metadata = metadata
         temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - a new folder of mode 0700
-        self._folder = f"{temporary}/modulehost-command-{os.urandom(8).hex()}"
+        self._temporary = temporary
+        self._folder = f"{temporary}/{_PREFIX}{os.getpid()}-{os.urandom(8).hex()}"
         self.metadata_file = f"{self._folder}/metadata.json"
         self.progress_file = f"{self._folder}/progress"
+        self.checkpoint_file = f"{self._folder}/checkpoint"
         self._seen: tuple[int, ...] | None = None
         self._progress = ""
         self._ended = threading.Event()
@@ -40,11 +52,13 @@ class Exchange:
 
     def __enter__(self) -> Self:
         try:
+            _remove_abandoned(self._temporary)
             os.mkdir(self._folder, 0o700)
             with open(self.metadata_file, "wb") as file:
                 file.write(msgspec.json.encode(self._metadata) + b"\n")
             with open(self.progress_file, "wb"):
                 pass
+            os.mkfifo(self.checkpoint_file, 0o600)
         except OSError as error:
             _remove(self._folder)
             raise ModuleError(
@@ -71,9 +85,49 @@ class Exchange:
 
     def _look_on(self) -> None:
         """While the program runs. A file that cannot be taken is one that is being written."""
-        while not self._ended.wait(EVERY):
-            self._take_metadata()
-            self._take_progress()
+        next_look = time.monotonic() + EVERY
+        while not self._ended.wait(AT_ONCE):
+            self._answer_checkpoint()
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + EVERY
+                before = self._seen
+                if self._take_metadata() is None and self._seen != before:
+                    self._checkpoint()
+                self._take_progress()
+
+    def _answer_checkpoint(self) -> None:
+        """Keep the metadata for the program that reads from the pipe, if one does, and say so.
+
+        When it cannot be kept the pipe is closed: the program reads nothing.
+        """
+        try:
+            pipe = os.open(self.checkpoint_file, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return  # nobody reads
+        try:
+            if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+                return
+            self._seen = None  # the clock of a file system may stand still between two writes
+            problem = self._take_metadata() or self._checkpoint()
+            # whoever reads next must not meet the end of this answer
+            os.mkfifo(f"{self.checkpoint_file}.new", 0o600)
+            os.rename(f"{self.checkpoint_file}.new", self.checkpoint_file)
+            if problem is None:
+                os.write(pipe, KEPT)
+            else:
+                self._ctx.log.warning("the metadata cannot be kept yet", reason=problem)
+        except OSError:
+            pass  # it reads no longer, or has removed the folder
+        finally:
+            os.close(pipe)
+
+    def _checkpoint(self) -> str | None:
+        """Have the host keep what was taken; why it cannot, None when it has."""
+        try:
+            self._ctx.checkpoint()
+        except ModuleError as error:
+            return str(error)
+        return None
 
     def _take_metadata(self) -> str | None:
         state = _state(self.metadata_file)
@@ -135,6 +189,19 @@ def _read(path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("a metadata file that holds no JSON object")
     return value
+
+
+def _remove_abandoned(temporary: str) -> None:
+    """Remove the folders of processes of ours that were killed."""
+    for name in os.listdir(temporary):
+        pid = name.removeprefix(_PREFIX).partition("-")[0]
+        # one operation runs at a time, so a folder of this process is none that is in use
+        if name.startswith(_PREFIX) and (pid == str(os.getpid()) or not _is_alive(pid)):
+            _remove(f"{temporary}/{name}")
+
+
+def _is_alive(pid: str) -> bool:
+    return os.path.lexists(f"/proc/{pid}/exe")  # a zombie has none
 
 
 def _remove(path: str) -> None:

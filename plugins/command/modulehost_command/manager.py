@@ -100,6 +100,7 @@ class Manager:
             files = {
                 "MODULE_METADATA_FILE": exchange.metadata_file,
                 "MODULE_PROGRESS_FILE": exchange.progress_file,
+                "MODULE_CHECKPOINT_FILE": exchange.checkpoint_file,
             }
             environ = variables(ctx, config, metadata, files)
             try:

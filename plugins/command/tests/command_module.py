@@ -16,6 +16,8 @@ from support.processes import wait_until
 
 from modulehost.plugin.config import Schema
 from modulehost.plugin.context import Cancellation, Context
+from modulehost.shared import metadata
+from modulehost.shared.errors import MetadataError, ModuleError
 from modulehost_command import Manager
 
 GRACE = 1.0
@@ -29,14 +31,12 @@ class _Host:
     """What a context asks of the host."""
 
     logger: Any
+    checkpoint: Callable[[], None]
     said: list[str]
     grace: float = GRACE
 
     def log(self) -> Any:
         return self.logger
-
-    def checkpoint(self) -> None:
-        pass
 
     def progress(self, text: str) -> None:
         self.said.append(text)
@@ -65,6 +65,7 @@ class Module:
         self.deadline = 30.0
         self.logged = LogCapture()
         self.progress: list[str] = []
+        self.kept: list[dict[str, Any]] = []
 
     def program(self, operation: str, script: str, first_line: str = "#!/bin/sh") -> Path:
         """Write an executable; by default a shell script."""
@@ -92,7 +93,7 @@ class Module:
             kubeconfig=self.kubeconfig,
             deadline=self.deadline,
             cancellation=cancellation,
-            host=_Host(log, self.progress),
+            host=_Host(log, self._keep, self.progress),
         )
 
         def beside() -> None:
@@ -113,6 +114,12 @@ class Module:
             finally:
                 other.result()
                 cancellation.close()
+
+    def _keep(self) -> None:
+        try:
+            self.kept.append(metadata.decode(metadata.encode(self.metadata, 1 << 20)))
+        except MetadataError as error:
+            raise ModuleError(f"checkpoint: {error}") from None
 
     def out(self, name: str) -> str:
         """What a program has written to ``$OUT/NAME``."""

@@ -278,6 +278,48 @@ def test_metadata_is_taken_while_the_program_runs(module: Module) -> None:
     assert module.metadata == {"second": 2}
 
 
+def test_a_program_waits_until_its_metadata_is_kept(module: Module) -> None:
+    """What it reads comes after the checkpoint, each time; and only then."""
+    module.program(
+        "install",
+        """echo '{"n": 1}' > "$MODULE_METADATA_FILE"
+        read -r first < "$MODULE_CHECKPOINT_FILE"
+        echo '{"n": 2}' > "$MODULE_METADATA_FILE"
+        second=$(cat "$MODULE_CHECKPOINT_FILE")
+        echo "$first $second" > "$OUT/read" """,
+    )
+    module.call("install")
+    assert module.out("read") == "kept kept\n"
+    assert module.kept == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize("left", ["{", '{"n": 1e999}'])
+def test_a_program_is_told_when_its_metadata_cannot_be_kept(module: Module, left: str) -> None:
+    """It reads the end of the pipe; the log says why; the next try may be better."""
+    module.program(
+        "install",
+        f"""echo '{left}' > "$MODULE_METADATA_FILE"
+        read -r kept < "$MODULE_CHECKPOINT_FILE" && exit 1
+        echo '{{"n": 2}}' > "$MODULE_METADATA_FILE"
+        read -r kept < "$MODULE_CHECKPOINT_FILE" """,
+    )
+    module.call("install")
+    assert module.kept == [{"n": 2}]
+    assert module.lines("warning") == ["the metadata cannot be kept yet"]
+
+
+def test_a_program_may_spoil_the_pipe(module: Module) -> None:
+    """By removing it, by a file in its place, by opening it and going away."""
+    for script in (
+        'rm "$MODULE_CHECKPOINT_FILE"',
+        'rm "$MODULE_CHECKPOINT_FILE"; echo mine > "$MODULE_CHECKPOINT_FILE"; sleep 0.1',
+        'timeout 0.1 sleep 1 < "$MODULE_CHECKPOINT_FILE" || :',
+    ):
+        module.program("install", script)
+        module.call("install")
+    assert list(module.temporary.iterdir()) == []
+
+
 def test_progress_is_told_while_the_program_runs(module: Module) -> None:
     """The last line of the progress file that has ended, once."""
     module.program(
@@ -383,6 +425,18 @@ def test_nothing_is_left_of_the_exchange(module: Module) -> None:
     module.call("install")
     assert list(module.temporary.iterdir()) == []
     assert Path("/etc/passwd").exists()
+
+
+def test_what_a_killed_process_left_of_its_exchange_is_removed(module: Module) -> None:
+    """By the next operation; those of processes that live are left alone."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    names = [f"modulehost-command-{pid}-00" for pid in (ended.pid, os.getpid(), os.getppid())]
+    for name in names:
+        (module.temporary / name).mkdir()
+        (module.temporary / name / "metadata.json").touch()
+    module.call("install")
+    assert [path.name for path in module.temporary.iterdir()] == names[2:]
 
 
 def test_without_a_place_for_the_exchange_the_reason_says_so(

@@ -76,18 +76,17 @@ class Manager:
         service = state.installed_resources.get("service") or f"{ctx.config.app_name}-service"
         replicas = 0 if state.replicas_before_sleep else ctx.config.replicas
 
-        # Each name is noted before anything has it: whatever fails, uninstall knows where to look.
+        # Names are noted and kept before anything has them: whatever happens from here on, be it
+        # kill -9, uninstall knows where to look.
         ctx.raise_if_cancelled()
-        resources = metadata.setdefault("installedResources", {})
         metadata["deploymentNamespace"] = namespace
-        metadata["deploymentName"] = resources["deployment"] = deployment
+        metadata["deploymentName"] = deployment
+        metadata["installedResources"] = {"deployment": deployment, "service": service}
+        ctx.checkpoint()
         changed = self.store.apply(Deployment(namespace, deployment, replicas))
-        if changed:
-            ctx.checkpoint()
-            ctx.progress(f"1/2: {deployment} is there")
+        ctx.progress(f"1/2: {deployment} is there")
 
         ctx.raise_if_cancelled()
-        resources["service"] = service
         changed |= self.store.apply(Service(namespace, service, deployment))
         ctx.log.info(
             "installed",
@@ -107,7 +106,7 @@ class Manager:
         for kind in ("service", "deployment"):
             ctx.raise_if_cancelled()
             if name := state.installed_resources.get(kind):
-                self.store.delete(namespace, name)
+                self.store.delete(namespace, name)  # it is forgotten when it is gone, not before
                 del metadata["installedResources"][kind]
                 ctx.log.info("removed", namespace=namespace, kind=kind, name=name)
         for key in State.__struct_encode_fields__:

@@ -70,7 +70,8 @@ class Store:
                     return False
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-            # Written beside it, then renamed: neither a reader nor a crash meets half a file.
+            # Written beside it, then renamed: neither a reader nor a crash meets half a file. A
+            # draft that a crash has left is written over by the next one, or removed by delete.
             with open(_draft(path), "wb") as file:
                 file.write(content)
             os.replace(_draft(path), path)

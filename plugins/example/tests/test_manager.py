@@ -14,6 +14,8 @@ import modulehost_example
 from modulehost import Cancelled, ModuleError
 from modulehost_example import Config, Manager
 
+from .conftest import StandInContext
+
 if TYPE_CHECKING:
     from .conftest import MakeModule, Module
 
@@ -71,11 +73,19 @@ def test_install_stores_the_names_in_the_metadata(
     assert module.metadata == {**installed, "theirs": [1]}
 
 
-def test_install_checkpoints_the_deployment_before_it_makes_the_service(module: Module) -> None:
-    """Should the process die now, the journal knows of the deployment."""
+def test_install_checkpoints_what_it_is_about_to_make(
+    module: Module, installed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever the process dies, the journal knows of whatever is there."""
+
+    def nothing_yet(ctx: StandInContext) -> None:
+        assert module.files() == {}
+        checkpoint(ctx)
+
+    checkpoint = StandInContext.checkpoint
+    monkeypatch.setattr(StandInContext, "checkpoint", nothing_yet)
     ctx = module.call("install")
-    (checkpoint,) = ctx.checkpoints
-    assert checkpoint["installedResources"] == {"deployment": "my-app-deployment"}
+    assert ctx.checkpoints == [installed]
     assert ctx.texts == ["1/2: my-app-deployment is there"]
 
 

@@ -51,7 +51,8 @@ static char *path_of(const char *name)
     return path;
 }
 
-/* Tell the host what to remember. Renamed into place, so that it is never read half. */
+/* Tell the host what to remember, and wait until it does. Renamed into place, so that it is never
+ * read half. */
 static void remember(const char *name, long long bytes)
 {
     const char *path = variable("MODULE_METADATA_FILE");
@@ -65,6 +66,10 @@ static void remember(const char *name, long long bytes)
         fclose(file) || rename(draft, path))
         fail("%s cannot be written: %s", path, strerror(errno));
     free(draft);
+    file = fopen(variable("MODULE_CHECKPOINT_FILE"), "r");
+    if (!file || fgetc(file) == EOF)
+        fail("the host cannot keep the metadata; see its log");
+    fclose(file);
 }
 
 static void make_folder(void)
