@@ -154,12 +154,10 @@ def test_an_older_python_is_a_base_as_well(engine: Engine, start: StartContainer
     """All that is supported: the same Dockerfile on another base, and a whole life."""
     base, image = "localhost/python:older", "localhost/modulehost-older"
     engine.import_base(base, OLDER)
-    arguments = [
-        word for word in engine.build_arguments if not word.startswith("--build-arg=BASE=")
-    ]
+    arguments = " ".join(engine.build_arguments).replace(f"BASE={BASE}", f"BASE={base}")
     engine.run(
         *("make", "image", "ENGINE=podman", "PLUGIN=example", f"IMAGE={image}"),
-        f"IMAGE_ARGS={' '.join(arguments)} --build-arg=BASE={base}",
+        f"IMAGE_ARGS={arguments}",
     )
     version = engine.output(image, "python", "--version").lower().replace(" ", "")
     assert version.startswith(f"{OLDER}.")
