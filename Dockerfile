@@ -1,6 +1,16 @@
 # The host's image. With --build-arg PLUGIN=..., a module's: the host and one plugin.
 # Built with podman it takes --format docker, or HEALTHCHECK is lost. See docs/images.md.
-ARG BASE=python:3.13-slim
+ARG BASE=python:3.15-slim
+
+# The first process, and all of the host that is there while it sleeps: a C program without any
+# library. The compiler is a package of the index, since a base with Python seldom has one.
+FROM ${BASE} AS listener
+WORKDIR /build
+COPY constraints.txt host/native/modulehost-listen.c ./
+RUN python -m venv zig \
+ && zig/bin/pip install --no-cache-dir --constraint constraints.txt ziglang \
+ && zig/bin/python -m ziglang cc -target "$(uname -m)-linux-musl" -std=c11 -D_GNU_SOURCE \
+    -Werror -Wall -Wextra -Os -static -s -o modulehost-listen modulehost-listen.c
 
 # The host and what it needs, as wheels, at the versions that the tests ran with.
 FROM ${BASE} AS wheels
@@ -47,12 +57,12 @@ RUN echo 'modulehost:x:65532:65532:modulehost:/tmp:/bin/sh' >> /etc/passwd \
  && python -m compileall -q -x '/(test|idlelib|ensurepip|(site|dist)-packages)/' \
     "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY --from=environment --chown=65532:65532 /opt/modulehost /opt/modulehost
+COPY --from=listener --chown=65532:65532 /build/modulehost-listen /opt/modulehost/bin/
 USER 65532:65532
 EXPOSE 8080
 HEALTHCHECK --interval=3m --timeout=15s CMD ["modulehost", "call", "health", "--unless-asleep"]
-# The kernel drops a signal that process 1 has no handler for, unless it is blocked: so it waits
-# until Python is there. env(1) replaces itself; process 1 is modulehost.
-ENTRYPOINT ["env", "--block-signal=TERM,INT", "modulehost", "serve"]
+# It listens, then becomes the host; asleep, the host becomes it again. See docs/design.md.
+ENTRYPOINT ["modulehost-listen", "modulehost", "serve"]
 ARG BASE
 ARG REVISION=""
 ARG VERSION=""

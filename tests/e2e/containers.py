@@ -23,6 +23,7 @@ from support.processes import command, tree, wait_until
 ROOT = Path(__file__).parents[2]
 BASE = "localhost/python:base"
 PORT = 8080
+LISTENER = "modulehost-listen "
 
 HARDENED = (
     *("--read-only", "--read-only-tmpfs=false"),
@@ -69,7 +70,7 @@ class Reply(NamedTuple):
 class Engine:
     """Podman, with the base image imported and nothing else."""
 
-    def __init__(self, folder: Path, tarball: Path) -> None:
+    def __init__(self, folder: Path, cache: Path) -> None:
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         files = 4096 if limit == resource.RLIM_INFINITY else min(limit, 4096)
         for name, text in (("containers", _CONTAINERS_CONF), ("storage", _STORAGE_CONF)):
@@ -85,8 +86,14 @@ class Engine:
         self._pip = folder / "pip.conf"
         self._pip.write_text(_pip_settings())
         self._pip.chmod(0o644)
+        self._cache = cache
+        self.import_base(BASE, debian.PYTHON)
+
+    def import_base(self, name: str, python: str) -> None:
+        """Make a base image with that Python."""
+        tarball = debian.base_tarball(self._cache, python)
         changes = [f"--change=ENV {variable}" for variable in debian.ENVIRONMENT]
-        self("import", "--quiet", *changes, "--change=CMD python", str(tarball), BASE)
+        self("import", "--quiet", *changes, "--change=CMD python", str(tarball), name)
 
     def __call__(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run podman."""
@@ -205,9 +212,25 @@ class Container:
         """The command lines of what the first process has started, itself first."""
         return [command(pid).strip() for pid in tree(self.state()["State"]["Pid"])]
 
+    def anonymous_memory(self) -> int:
+        """Bytes that the first process alone needs."""
+        pid = self.state()["State"]["Pid"]
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Anonymous:"))
+
+    def limit_of_processes(self) -> Path:
+        """The file that says how many processes it may have."""
+        pid = self.state()["State"]["Pid"]
+        groups = dict(
+            line.split(":", 2)[1:] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        )
+        root = Path("/sys/fs/cgroup")
+        folder = root / "pids" / groups["pids"][1:] if "pids" in groups else root / groups[""][1:]
+        return folder / "pids.max"
+
     def wait_until_asleep(self) -> None:
         """Wait until the first process is alone."""
-        wait_until(lambda: len(self.processes()) == 1, "only the keeper is left")
+        wait_until(lambda: self.processes()[0].startswith(LISTENER), "the listener alone is left")
 
     def stop(self) -> int:
         """Stop it as an engine does, SIGKILL after ten seconds; its exit status."""
@@ -232,11 +255,10 @@ def engine() -> Iterator[Engine]:
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         debian.install_tools()
-        tarball = debian.base_tarball(cache)
         # not under /tmp: overlay file systems do not stack on every kind of file system
         folder = Path(tempfile.mkdtemp(prefix="modulehost-e2e-", dir="/var/tmp"))
         try:
-            yield Engine(folder, tarball)
+            yield Engine(folder, cache)
         finally:
             _remove(folder)
 

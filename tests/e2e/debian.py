@@ -1,6 +1,6 @@
 """What makes images testable on a Debian machine without an engine or a registry.
 
-The base image that is used otherwise, ``python:3.13-slim``, is played by one that is made of the
+The base image that is used otherwise, ``python:3.15-slim``, is played by one that is made of the
 packages of the first Debian with that Python, from the machine's own mirror.
 """
 
@@ -11,24 +11,38 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-SUITE = "trixie"
-PACKAGES = "python3,python3-venv,python3-pip,ca-certificates,netbase,tzdata"
-RECIPE = [
-    "--mode=root",
-    "--variant=minbase",
-    f"--include={PACKAGES}",
-    *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")),
-    '--customize-hook=ln -s /usr/bin/python3 "$1/usr/local/bin/python"',
-    # As in the official image: pip may install, and nothing is compiled.
-    '--customize-hook=rm "$1"/usr/lib/python3*/EXTERNALLY-MANAGED',
-    '--customize-hook=find "$1/usr/lib" -name __pycache__ -prune -exec rm -r {} +',
-    # Files to mount this machine's over while an image is built, and nothing of this machine.
-    '--customize-hook=: > "$1/etc/pip.conf"; : > "$1/etc/resolv.conf"',
-    '--customize-hook=echo localhost > "$1/etc/hostname"',
-]
+SUITE = "forky"
+PYTHON = "python3.15"
+OLDER = "python3.13"
+
+
+def recipe(python: str) -> list[str]:
+    """What makes the file system of a base image with that Python."""
+    packages = f"{python},{python}-venv,ca-certificates,netbase,tzdata"
+    pip = "import sys; from pip._internal.cli.main import main; sys.exit(main())"
+    return [
+        "--mode=root",
+        "--variant=minbase",
+        f"--include={packages}",
+        *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")),
+        f'--customize-hook=ln -s /usr/bin/{python} "$1/usr/local/bin/python"',
+        # As in the official image: there is a pip, it may install, and nothing is compiled.
+        f'--customize-hook=rm -f "$1"/usr/lib/{python}/EXTERNALLY-MANAGED',
+        f"--customize-hook={sys.executable} -m zipfile -e "
+        f'"$1"/usr/share/python-wheels/pip-*.whl "$1"/usr/local/lib/{python}/dist-packages',
+        f"--customize-hook=printf '#!/usr/bin/{python}\\n{pip}\\n' > \"$1/usr/local/bin/pip\"; "
+        'chmod 755 "$1/usr/local/bin/pip"',
+        '--customize-hook=find "$1/usr/lib" -name __pycache__ -prune -exec rm -r {} +',
+        # Files to mount this machine's over while an image is built, and nothing of this machine.
+        '--customize-hook=: > "$1/etc/pip.conf"; : > "$1/etc/resolv.conf"',
+        '--customize-hook=echo localhost > "$1/etc/hostname"',
+    ]
+
+
 ENVIRONMENT = ("LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin")
 
 _TOOLS = {
@@ -63,18 +77,19 @@ def install(tools: Mapping[str, str]) -> None:
         subprocess.run(["apt-get", "install", *options, *missing], env=environ, check=True)
 
 
-def base_tarball(cache: Path) -> Path:
-    """The file system of the base image, as made by this recipe before or now."""
-    name = hashlib.sha256("\n".join((SUITE, *RECIPE)).encode()).hexdigest()[:12]
-    tarball = cache / f"python-{SUITE}-{name}.tar"
+def base_tarball(cache: Path, python: str = PYTHON) -> Path:
+    """The file system of a base image, as made by this recipe before or now."""
+    steps = [step.replace(sys.executable, "python") for step in recipe(python)]
+    name = hashlib.sha256("\n".join((SUITE, *steps)).encode()).hexdigest()[:12]
+    tarball = cache / f"{python}-{SUITE}-{name}.tar"
     if not tarball.exists():
         draft = cache / "draft.tar"
         apt = cache / "apt.conf"
         apt.write_text(_apt_settings())
-        argv = ["mmdebstrap", "--quiet", f"--aptopt={apt}", *RECIPE, SUITE, str(draft)]
+        argv = ["mmdebstrap", "--quiet", f"--aptopt={apt}", *recipe(python), SUITE, str(draft)]
         argv.append(str(_sources(cache)))
         subprocess.run(argv, env={**os.environ, "SOURCE_DATE_EPOCH": "0"}, check=True)
-        for old in cache.glob("python-*.tar"):
+        for old in cache.glob(f"{python}-*.tar"):
             old.unlink()
         draft.rename(tarball)
     return tarball

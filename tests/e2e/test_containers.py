@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from e2e.conftest import StartContainer
-from e2e.containers import HARDENED, Container, Engine
+from e2e.containers import HARDENED, LISTENER, Container, Engine
+from support.processes import wait_until
 
 USERS = {"the image's": (), "one of a platform": ("--user", "1000680000:0")}
 
@@ -69,6 +72,59 @@ def test_podman_stop_ends_it_with_status_0(example: str, start: StartContainer) 
     assert module.events()[-1] == "stopped"
 
 
+PHASES = {
+    "starting": lambda module: None,
+    "awake": lambda module: module.call("install"),
+    "falling asleep": lambda module: wait_until(lambda: "asleep" in module.events(), "it sleeps"),
+    "asleep": Container.wait_until_asleep,
+}
+
+
+@pytest.mark.parametrize("reach", PHASES.values(), ids=PHASES)
+def test_podman_stop_in_every_phase(
+    example: str, start: StartContainer, reach: Callable[[Container], object]
+) -> None:
+    """Whichever program the first process is just then, it exits with status 0."""
+    module = start(example, *HARDENED, MODULE_IDLE=0.5)
+    reach(module)
+    assert module.stop() == 0
+
+
+def test_a_hundred_naps_with_a_call_at_each_edge(example: str, start: StartContainer) -> None:
+    """Just when it has fallen asleep, or is about to: each is answered."""
+    module = start(example, *HARDENED, MODULE_IDLE=0.1)
+    metadata = module.call("install").json
+    pause, naps = 0.15, 0
+    while naps < 100:
+        reply = module.call("resume", metadata)
+        assert reply.status == 200, reply.text
+        time.sleep(max(0.0, pause))
+        # looks for the very moment: longer while it is awake, shorter once it is not
+        slept = module.events().count("asleep")
+        pause += -0.02 if slept > naps else 0.01
+        naps = slept
+    assert module.stop() == 0
+
+
+def test_where_no_process_can_be_made_the_keeper_itself_answers(
+    example: str, start: StartContainer
+) -> None:
+    """As long as the platform's limit is reached; afterwards it serves as before."""
+    module = start(example, *HARDENED, MODULE_IDLE=1)
+    metadata = module.call("install").json
+    module.wait_until_asleep()
+    limit = module.limit_of_processes()
+    limit.write_text("1")
+    reason = "the host cannot start: no process can be made: Resource temporarily unavailable"
+    reply = module.call("resume", metadata)
+    assert (reply.status, reply.text.startswith(reason)) == (400, True)
+    assert module.health().status == 503
+    limit.write_text("64")
+    wait_until(lambda: module.health().status == 200, "it serves", 20)
+    assert module.call("resume", metadata).status == 200
+    assert module.stop() == 0
+
+
 @pytest.mark.parametrize("attempt", range(3))
 def test_a_stop_right_after_the_start(example: str, start: StartContainer, attempt: int) -> None:
     """Whatever is being loaded just then, Python itself included, the exit status is 0."""
@@ -77,12 +133,14 @@ def test_a_stop_right_after_the_start(example: str, start: StartContainer, attem
 
 
 def test_idle_it_is_one_process_and_wakes(example: str, start: StartContainer) -> None:
-    """Asleep only the keeper is left; the next call is answered; a stop finds it asleep."""
+    """Asleep only the native listener is left, which takes nothing; the next call wakes it."""
     module = start(example, *HARDENED, MODULE_IDLE=1)
     metadata = module.call("install").json
     assert len(module.processes()) == 4
     module.wait_until_asleep()
-    assert module.processes() == ["/opt/modulehost/bin/python /opt/modulehost/bin/modulehost serve"]
+    keeper = "/opt/modulehost/bin/python /opt/modulehost/bin/modulehost serve"
+    assert module.processes() == [f"{LISTENER}{keeper}"]
+    assert module.anonymous_memory() < 100_000
     assert module.call("install", metadata).status == 201
     module.wait_until_asleep()
     assert module.events().count("asleep") == 2

@@ -11,9 +11,9 @@ import stat
 from pathlib import Path
 
 import pytest
-from e2e.conftest import make_image
+from e2e.conftest import StartContainer, make_image
 from e2e.containers import BASE, HARDENED, ROOT, Engine
-from e2e.debian import SUITE
+from e2e.debian import OLDER, SUITE
 
 import modulehost
 from modulehost.shared.settings import Settings
@@ -28,7 +28,7 @@ PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/setup.cfg"))
 
 EVERYTHING = """
 import modulehost.front.app, modulehost.cli.call, modulehost.cli.parser, modulehost.cli.plugins
-import modulehost.front.gunicorn, modulehost.runner.loop, modulehost.keeper.serve
+import modulehost.front.gunicorn, modulehost.runner.loop, modulehost.keeper.keeper
 import modulehost_example
 """
 """Imports what any of the host's processes does."""
@@ -38,7 +38,7 @@ def test_the_image_is_described(engine: Engine, example: str) -> None:
     """Entry point, port, user, labels and health check are as the documentation has them."""
     image = engine.image(example)
     config = image["Config"]
-    assert config["Entrypoint"] == ["env", "--block-signal=TERM,INT", "modulehost", "serve"]
+    assert config["Entrypoint"] == ["modulehost-listen", "modulehost", "serve"]
     assert not config.get("Cmd")
     assert config["User"] == "65532:65532"
     assert config["ExposedPorts"] == {"8080/tcp": {}}
@@ -150,6 +150,24 @@ def test_the_versions_are_those_of_the_tests(engine: Engine, base: str) -> None:
     assert there - pinned == {f"modulehost=={modulehost.__version__}"}
 
 
+def test_an_older_python_is_a_base_as_well(engine: Engine, start: StartContainer) -> None:
+    """All that is supported: the same Dockerfile on another base, and a whole life."""
+    base, image = "localhost/python:older", "localhost/modulehost-older"
+    engine.import_base(base, OLDER)
+    arguments = " ".join(engine.build_arguments).replace(f"BASE={BASE}", f"BASE={base}")
+    engine.run(
+        *("make", "image", "ENGINE=podman", "PLUGIN=example", f"IMAGE={image}"),
+        f"IMAGE_ARGS={arguments}",
+    )
+    version = engine.output(image, "python", "--version").lower().replace(" ", "")
+    assert version.startswith(f"{OLDER}.")
+    module = start(image, *HARDENED, MODULE_IDLE=1)
+    metadata = module.call("install").json
+    module.wait_until_asleep()
+    assert module.call("uninstall", metadata).status == 204
+    assert module.stop() == 0
+
+
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=[str(n) for n in range(len(DOCKERFILES))])
 def test_the_dockerfiles_of_the_documentation_work(
     engine: Engine, base: str, dockerfile: str
@@ -229,5 +247,6 @@ def test_the_parts_list_is_valid_and_whole(engine: Engine, example: str) -> None
     assert {f"pkg:pypi/{line.replace('==', '@').replace('_', '-')}" for line in frozen} <= parts
     libc = [purl for purl in parts if purl.startswith("pkg:deb/debian/libc6@")]
     assert len(libc) == 1
-    assert "distro=debian-13" in libc[0]
-    assert SUITE == "trixie"
+    release = engine.output(example, "cat", "/etc/os-release")
+    [version] = re.findall(r'^VERSION_ID="?([\w.]+)', release, re.MULTILINE) or [SUITE]
+    assert f"distro=debian-{version}" in libc[0]
