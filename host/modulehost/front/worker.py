@@ -81,6 +81,8 @@ class Worker(ThreadWorker):
         self.wsgi = watched
         gc.freeze()
         gc.enable()
+        if not self.alive:  # told so meanwhile
+            self._have_operations_stop()
 
     def run(self) -> None:
         """Serve until told to stop; leave nothing behind."""
@@ -101,13 +103,17 @@ class Worker(ThreadWorker):
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM: the operation that runs has its time to finish, all others are refused."""
-        if self.alive and self._operations:
+        if self.alive:
             self._host_stops = stopping.is_announced()
+            self._have_operations_stop()
+        super().handle_exit(sig, frame)
+
+    def _have_operations_stop(self) -> None:
+        if self._operations:
             try:
                 threading.Thread(target=self._operations.stop, name="stop", daemon=True).start()
             except RuntimeError:  # no thread can be made
                 self._operations.end()
-        super().handle_exit(sig, frame)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """SIGINT and SIGQUIT: end now."""

@@ -29,6 +29,7 @@ class Child:
         self._work = work
         self._come = come
         self._pid = 0
+        self._stop_by: float | None = None
 
     def send(self, number: int) -> None:
         """Send it a signal, if it is there."""
@@ -37,6 +38,13 @@ class Child:
                 os.kill(self._pid, number)
             except OSError:
                 pass  # it has just ended
+
+    @property
+    def time_to_stop(self) -> float:
+        """Seconds until it is killed, once we are to stop."""
+        if self._stop_by is None:
+            self._stop_by = time.monotonic() + STOP_TIMEOUT
+        return self._stop_by - time.monotonic()
 
     def run(self) -> tuple[int, str]:
         """Have it work until it ends, or we are to stop; exit status, and why it could not go on.
@@ -59,7 +67,7 @@ class Child:
         while (status := exit_status(self._pid)) is None:
             now = time.monotonic()
             if self._come.stopping and ends is None:
-                ends = now + STOP_TIMEOUT
+                ends = now + self.time_to_stop
                 self.send(SIGTERM)
             elif ends is not None and now >= ends:
                 if last == SIGKILL:
@@ -93,7 +101,7 @@ class Child:
         status = 1
         try:
             linux.die_with_parent(keeper)
-            signals.restore()
+            signals.restore(stops_wait=self._come.stopping)  # gunicorn begins, and stops
             os.setsid()  # the terminal's Ctrl-C is for the keeper alone
             status = self._work()
         except SystemExit as error:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import _socket
 
 LONGEST_PAUSE = 30.0  # s, between two tries to start gunicorn
+LEAST_STOP = 3.0  # s, for gunicorn to begin and stop
 LAST_WORDS = 0.5  # s, to answer those who came too late
 STEADY = 10.0  # s; gunicorn that has run as long is started again at once
 PATIENCE = 5  # ends in a row, each sooner than that, until callers are told
@@ -54,7 +55,7 @@ class Keeper:
                 self._live()
             except BaseException as error:  # noqa: BLE001 - whatever it is, the pod shall live
                 self._survive(error)
-        self._turn_away()
+        self._serve_late()
         log("info", "stopped")
         return 0
 
@@ -154,9 +155,18 @@ class Keeper:
         poll.register(self._listener.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
-    def _turn_away(self) -> None:
-        """Tell those whose connection came too late for gunicorn that the host stops."""
+    def _serve_late(self) -> None:
+        """Serve those whose connection came too late for gunicorn.
+
+        It is started for them once more and stops as it begins: an uninstall is done, whoever
+        comes for anything else is told that the host stops. That is all where it cannot start.
+        """
         try:
+            while self._has_connection() and self._child.time_to_stop > LEAST_STOP:
+                status, _ = self._child.run()
+                self._end_children()
+                if status:
+                    break
             if self._has_connection():
                 text = "the host is stopping"
                 lastresort.serve(

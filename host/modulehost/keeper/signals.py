@@ -26,12 +26,14 @@ def unblock() -> None:
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, WATCHED)
 
 
-def restore() -> None:
-    """In a child: none is handled any more."""
+def restore(*, stops_wait: bool) -> None:
+    """In a child: none is handled any more; those to stop may wait until it handles them."""
     _signal.set_wakeup_fd(-1)
     for number in WATCHED:
         _signal.signal(number, _signal.SIG_DFL)
     unblock()
+    if stops_wait:
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, STOPS)
 
 
 class Signals:
