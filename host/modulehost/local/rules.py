@@ -10,7 +10,7 @@ import re
 from difflib import get_close_matches
 from typing import Any, Final
 
-from modulehost.plugin.definition import regex_warnings
+from modulehost.plugin.re2 import regex_warnings
 
 _MISSING: Final = object()
 _KINDS: Final = {
