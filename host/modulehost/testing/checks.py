@@ -288,7 +288,7 @@ CHECKS: Final = (
     Check(
         "uninstall-asleep",
         "A module can be uninstalled while it is asleep",
-        f"{OPERATOR}: a Module can be deleted in any phase",
+        f"{OPERATOR}: a Module can be deleted while it is sleeped",
         "plugin",
         plugin.uninstall_asleep,
     ),
