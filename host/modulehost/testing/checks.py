@@ -281,7 +281,7 @@ CHECKS: Final = (
     Check(
         "uninstall-fresh",
         "Uninstall of nothing on a fresh host succeeds",
-        f"{OPERATOR}: a Module can be deleted before it was installed",
+        f"{OPERATOR}: an install can fail before there is a pod",
         "plugin",
         plugin.uninstall_fresh,
     ),
