@@ -70,6 +70,17 @@ def test_a_module_that_is_to_be_asleep_is_put_to_sleep(local: Local) -> None:
     assert "shop ready" in local.good("apply", "-f", local.module(hibernated=False))
 
 
+def test_what_was_never_applied_stays_when_a_file_is_applied_again(local: Local) -> None:
+    """As kubectl does it: ``hibernated`` is not in the file, so the Module sleeps on."""
+    file = local.module()
+    local.good("apply", "-f", file)
+    local.good("hibernate", "shop")
+    assert local.good("apply", "-f", file) == "shop unchanged, sleeped\n"
+    assert "shop ready" in local.good("apply", "-f", local.module(hibernated=False))
+    local.good("hibernate", "shop")
+    assert "shop ready" in local.good("apply", "-f", local.module())
+
+
 @pytest.mark.slow
 def test_what_cannot_be_changed_is_refused(local: Local) -> None:
     """With the cure; what can be is changed without a call."""

@@ -47,7 +47,8 @@ def changed(document: dict[str, Any], path: str, value: Any = None) -> dict[str,
 def read(document: object, *, is_strict: bool = True) -> tuple[Module, list[str]]:
     """The Module of a document that was written as YAML, and what was dropped."""
     [found] = reading.read("m.yaml", yaml.safe_dump(document).encode())
-    return documents.module_of("m.yaml", found, is_strict=is_strict)
+    taken = documents.take("m.yaml", found, is_strict=is_strict)
+    return taken.module, taken.dropped
 
 
 def refusal(document: object) -> str:
@@ -223,7 +224,7 @@ def test_the_config_comes_as_it_is_given(values: Any) -> None:
     document = changed(MODULE, "spec.config", values)
     for text in (json.dumps(document), yaml.safe_dump(document, allow_unicode=False)):
         [found] = reading.read("m", text.encode())
-        given = documents.module_of("m", found)[0].values
+        given = documents.take("m", found).module.values
         assert same(given, without_nulls(values))
 
 

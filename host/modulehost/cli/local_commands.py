@@ -14,8 +14,8 @@ from modulehost.cli.local_report import Reporter
 from modulehost.cli.said import fail, note
 from modulehost.cli.terminal import Screen
 from modulehost.local import pod
-from modulehost.local.admission import annotations_of, may_change
-from modulehost.local.documents import Module
+from modulehost.local.admission import annotations_of, may_change, merged
+from modulehost.local.documents import Module, Taken
 from modulehost.local.errors import RefusedError
 from modulehost.local.life import Life
 from modulehost.local.state import MOVING, State
@@ -60,8 +60,9 @@ def _begin(home: Home, state: State, kubeconfig: Path | None) -> int:
     return reporter.status
 
 
-def _change(home: Home, state: State, asked: files.Asked) -> int:
-    new, old = asked.module, Module(state.document)
+def _change(home: Home, state: State, asked: Taken) -> int:
+    old = Module(state.document)
+    new = merged(state.document, state.annotations, asked)
     if state.phase == "deleted":
         raise RefusedError(
             f"{home.name}: the host of the one before is left behind, since its uninstall failed:"
@@ -79,7 +80,7 @@ def _change(home: Home, state: State, asked: files.Asked) -> int:
         screen.line(f"{home.name} unchanged, {state.phase}")
         return 0
     state.document = new.document
-    state.annotations |= annotations_of(new, asked.document)
+    state.annotations |= annotations_of(new, asked.given)
     home.write(state)
     screen.line(f"{home.name} configured")
     return _reconcile(home, state)

@@ -7,35 +7,27 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from modulehost.cli.said import note
 from modulehost.local import reading, rules, schema
 from modulehost.local.admission import admit, annotations_of
 from modulehost.local.choice import choose
-from modulehost.local.documents import Module, module_of
+from modulehost.local.documents import Taken, take
 from modulehost.local.errors import RefusedError
 from modulehost.local.state import State
 from modulehost.plugin import discovery
 
 
-class Asked(NamedTuple):
-    """A Module that somebody wants, and the document as it was given."""
-
-    module: Module
-    document: dict[str, Any]
-
-
-def asked(given: argparse.Namespace) -> list[Asked]:
+def asked(given: argparse.Namespace) -> list[Taken]:
     """The Modules of the file, each taken by kubectl and the API server. Raises RefusedError."""
     shape = schema.MODULE if given.crd is None else _crd(given.crd)
     path = "standard input" if given.file == "-" else given.file
     found = []
     for document in reading.read(path, _text(given.file)):
-        module, dropped = module_of(path, document, shape, is_strict=not given.no_validate)
-        for words in dropped:
-            note(f"{module.name}: {words}")
-        found.append(Asked(module, document))
+        taken = take(path, document, shape, is_strict=not given.no_validate)
+        for words in taken.dropped:
+            note(f"{taken.module.name}: {words}")
+        found.append(taken)
     return found
 
 
@@ -62,7 +54,7 @@ def _crd(path: str) -> schema.Schema:
     return found
 
 
-def new_state(asked: Asked, given: argparse.Namespace) -> State:
+def new_state(asked: Taken, given: argparse.Namespace) -> State:
     """A Module as it begins, with the plugin that is served for it. Raises RefusedError."""
     module = asked.module
     for words in rules.notes(module.items, module.values or {}):
@@ -88,7 +80,7 @@ def new_state(asked: Asked, given: argparse.Namespace) -> State:
         )
     return State(
         document=module.document,
-        annotations=annotations_of(module, asked.document),
+        annotations=annotations_of(module, asked.given),
         plugin=plugin,
         since=time.time(),
         has_webhooks=not given.no_webhooks,

@@ -6,7 +6,7 @@ import copy
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from modulehost.local import schema as shape
 from modulehost.local.errors import RefusedError
@@ -78,14 +78,28 @@ class Module:
         return self._spec.get("config")
 
 
-def module_of(
+class Taken(NamedTuple):
+    """A document that kubectl and the API server take."""
+
+    module: Module
+    given: dict[str, Any]
+    """What came through, without the defaults."""
+
+    dropped: list[str]
+    """What did not, in words."""
+
+    schema: shape.Schema
+    """The CRD's."""
+
+
+def take(
     path: str,
     given: dict[str, Any],
     schema: shape.Schema = shape.MODULE,
     *,
     is_strict: bool = True,
-) -> tuple[Module, list[str]]:
-    """The Module of a document, and what was dropped of it on the way to the API server.
+) -> Taken:
+    """The Module of a document, on its way from kubectl to the API server.
 
     ``is_strict``: as kubectl does by default, refuse what the CRD does not know. Raises
     RefusedError where kubectl or the API server would.
@@ -102,6 +116,7 @@ def module_of(
         words = ", ".join(_unknown(*one) for one in unknown)
         raise RefusedError(f"{path}: strict decoding error: {words}")
     dropped += [f"the API server drops the {_unknown(*one)}" for one in unknown]
+    given = copy.deepcopy(document)
     shape.fill_in(document, schema)
     if find_spec("jsonschema") is None:
         raise RefusedError("Modules take a package more: pip install 'modulehost[cli]'")
@@ -109,7 +124,7 @@ def module_of(
         raise RefusedError(f"{path}: {'; '.join(found)}")
     if is_strict and "custom" not in document["spec"]:
         raise RefusedError(f"{path}: spec.custom is missing: it names the image")
-    return Module(document), dropped
+    return Taken(Module(document), given, dropped, schema)
 
 
 def _check_metadata(path: str, document: dict[str, Any]) -> None:
