@@ -6,7 +6,6 @@ import argparse
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from modulehost.cli import local_files as files
 from modulehost.cli.local_look import describe, list_all, logs
@@ -46,14 +45,14 @@ def _apply(given: argparse.Namespace) -> int:
             if state is None:
                 state = files.new_state(asked, given)
                 state.stuck_after = given.stuck_after
-                status |= _begin(home, state, given.kubeconfig)
+                status |= _begin(home, state)
             else:
                 status |= _change(home, state, asked)
     return status
 
 
-def _begin(home: Home, state: State, kubeconfig: Path | None) -> int:
-    with Life(home, state, kubeconfig) as life:
+def _begin(home: Home, state: State) -> int:
+    with Life(home, state) as life:
         reporter = Reporter(Screen(), life)
         if reporter.do("install") and life.module.is_hibernated:
             reporter.do("sleep")
@@ -223,7 +222,7 @@ def _run(given: argparse.Namespace) -> int:
         store.prepare()
         home = store.home_of_run(asked.module.name)
         with home.alone():
-            if status := live(home, files.new_state(asked, given), given.kubeconfig):
+            if status := live(home, files.new_state(asked, given)):
                 return status
     return 0
 

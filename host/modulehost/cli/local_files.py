@@ -84,4 +84,5 @@ def new_state(asked: Taken, given: argparse.Namespace) -> State:
         plugin=plugin,
         since=time.time(),
         has_webhooks=not given.no_webhooks,
+        kubeconfig=given.kubeconfig and str(given.kubeconfig.absolute()),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -24,13 +23,13 @@ _DULL = ("listening", "operation finished", "call refused")  # told by what is p
 _LIFE: tuple[Operation, ...] = ("install", "sleep", "resume", "uninstall")
 
 
-def live(home: Home, state: State, kubeconfig: Path | None) -> int:
+def live(home: Home, state: State) -> int:
     """Take the Module through its life; 1 at the first failure. Nothing is left of a success."""
     if (before := home.read()) is not None and before.pod is not None:
         pod.let_go(before.pod)
         pod.stop(before.pod)  # of a run that was killed
     home.empty()
-    life = Life(home, state, kubeconfig)
+    life = Life(home, state)
     signal.signal(signal.SIGTERM, _stop)
     try:
         return _Run(life).live()

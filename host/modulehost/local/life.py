@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -46,16 +45,15 @@ class Result(NamedTuple):
 
 
 class Life:
-    """One Module, its state and its host; ``kubeconfig`` is mounted when the host is started.
+    """One Module, its state and its host.
 
     Leaving the block is the end of the command: the operator's idle connection outlives it.
     """
 
-    def __init__(self, home: Home, state: State, kubeconfig: Path | None = None) -> None:
+    def __init__(self, home: Home, state: State) -> None:
         self.home = home
         self.state = state
         self.module = Module(state.document)
-        self._kubeconfig = kubeconfig
         self._operator: Operator | None = None
 
     def __enter__(self) -> Self:
@@ -176,7 +174,7 @@ class Life:
         environ = {"HOSTNAME": name, **pod.service_links(services)}
         values = self.module.values
         try:
-            state.pod = pod.start(self.home, state.plugin, values, self._kubeconfig, environ)
+            state.pod = pod.start(self.home, state.plugin, values, state.kubeconfig, environ)
         except RefusedError as error:
             return words.POD_FAILED, str(error)
         born = time.strftime("%Y%m%d%H%M%S", time.gmtime())

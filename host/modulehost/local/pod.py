@@ -33,11 +33,12 @@ def start(
     home: Home,
     plugin: str,
     config: dict[str, Any] | None,
-    kubeconfig: Path | None,
+    kubeconfig: str | None,
     environ: dict[str, str],
 ) -> Pod:
     """Start the host with that config, and wait until it listens. Raises RefusedError."""
     mark = uuid.uuid4().hex
+    shutil.rmtree(home.state, ignore_errors=True)  # of a pod that was before
     try:
         home.config.mkdir(mode=0o700, exist_ok=True)
         for private in (home.log, home.config / FILE, home.config / KUBECONFIG):

@@ -56,8 +56,8 @@ def notes(items: list[Item], values: dict[str, Any]) -> list[str]:
 
 def _problem(kind: str, rule: Rule, value: object) -> str:
     if value is _MISSING:
-        return f"a value is required for this {_KINDS[kind]} field" if rule["required"] else ""
-    if not rule["editable"]:
+        return f"a value is required for this {_KINDS[kind]} field" if rule.get("required") else ""
+    if not rule.get("editable", True):
         return f"this {_KINDS[kind]} field is not editable"
     match kind:
         case "integer":

@@ -62,6 +62,8 @@ class State(msgspec.Struct, kw_only=True):
     stuck_after: float = STUCK_AFTER
     has_webhooks: bool = True
     pod: Pod | None = None
+    kubeconfig: str | None = None
+    """The file that stands for the workspace's; each pod gets a copy."""
 
     @property
     def manager(self) -> dict[str, Any]:
