@@ -19,7 +19,8 @@ from support.venv import ROOT
 
 from modulehost.cli.local import configure
 from modulehost.local import schema
-from modulehost.testing.operator import ANNOTATION
+from modulehost.local.store import Store
+from modulehost.testing.operator import ANNOTATION, go_json
 
 ITEM = {"name": "Copies", "alias": "copies", "integer": {"min": 1, "max": 3}}
 
@@ -70,6 +71,7 @@ def test_a_module_that_is_to_be_asleep_is_put_to_sleep(local: Local) -> None:
     assert "shop ready" in local.good("apply", "-f", local.module(hibernated=False))
 
 
+@pytest.mark.slow
 def test_what_was_never_applied_stays_when_a_file_is_applied_again(local: Local) -> None:
     """As kubectl does it: ``hibernated`` is not in the file, so the Module sleeps on."""
     file = local.module()
@@ -171,6 +173,7 @@ def test_the_older_format_is_refused_and_past_kubectl_fails(local: Local) -> Non
     assert (local.state().phase, local.hosts) == ("failed", [])
 
 
+@pytest.mark.slow
 def test_the_crd_of_a_cluster_can_stand_in_for_ours(local: Local) -> None:
     """A field that ours does not know is taken, and its defaults are filled in."""
     shape = json.loads(json.dumps(schema.MODULE))
@@ -289,6 +292,7 @@ def test_the_operators_annotation_names_pod_and_service(local: Local) -> None:
     assert kept["runnerServiceName"] in pinned
 
 
+@pytest.mark.slow
 def test_a_pod_knows_the_services_that_were_there_before_it(local: Local) -> None:
     """Seven variables each, as Kubernetes adds them."""
     local.good("apply", "-f", local.module())
@@ -303,6 +307,7 @@ def test_a_pod_knows_the_services_that_were_there_before_it(local: Local) -> Non
     assert f"{prefix}_PORT=tcp://127.0.0.1:{first.pod.port}" in links
 
 
+@pytest.mark.slow
 def test_the_operators_idle_connection_keeps_the_host_awake(local: Local) -> None:
     """Beyond the end of the command; the next call takes its place, and deletion ends it."""
     local.good("apply", "-f", local.module(), MODULE_IDLE=0.3)
@@ -333,6 +338,7 @@ def test_a_module_is_printed_as_kubectl_prints_it(local: Local) -> None:
     assert event["message"].endswith("returned error: the database refuses us\n")
 
 
+@pytest.mark.slow
 def test_a_name_is_taken_once(local: Local) -> None:
     """Whatever the namespace."""
     local.good("apply", "-f", local.module())
@@ -410,6 +416,45 @@ def test_a_host_that_was_killed_is_not_started_again(local: Local) -> None:
     assert f"Module uninstallation failed: {gone}" in reason
     assert "nobody can call its host any more: what the plugin has made is still there" in reason
     assert "there are no Modules" in local("list").stderr
+
+
+@pytest.mark.slow
+def test_without_pod_and_service_in_the_annotation_there_are_new_ones(local: Local) -> None:
+    """With the metadata, a fresh kubeconfig, and nothing of the journal that the old pod had."""
+    kubeconfig = local.folder / "kubeconfig"
+    kubeconfig.write_text("old token")
+    custom = {"image": "x/y", "permissions": ["workspace"]}
+    local.good("apply", "-f", local.module(custom=custom), "--kubeconfig", kubeconfig)
+    [before], first = local.hosts, local.state()
+    with Store(local.folder).hold("shop") as (home, state):
+        state.annotations[ANNOTATION] = go_json({"innerMetaData": state.metadata})
+        home.write(state)
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: not alive(before), "the host is gone")
+    kubeconfig.write_text("new token")
+    assert "shop sleeped" in local.good("hibernate", "shop")
+    state = local.state()
+    assert state.metadata == {"install": 1, "sleep": 1}
+    assert state.manager["runnerServiceName"] != first.manager["runnerServiceName"]
+    mounted = local.folder / ".modulehost/shop/config/workspace_kubeconfig"
+    assert mounted.read_text() == "new token"
+
+
+@pytest.mark.slow
+def test_a_pod_that_does_not_start_fails_the_install_and_deletion_makes_another(
+    local: Local,
+) -> None:
+    """None was recorded, so uninstall gets a fresh one, with ``{}``."""
+    file = local.module("raises")
+    (local.folder / ".modulehost/shop").mkdir(parents=True)
+    (local.folder / ".modulehost/shop/config").touch()  # nothing can be mounted there
+    reason = local.bad("apply", "-f", file)
+    failed = "failed to install Custom module: custom module runner pod failed: pod phase Failed"
+    assert f"Module installation failed: {failed}\n" in reason
+    assert (local.state().phase, local.state().manager, local.hosts) == ("failed", {}, [])
+    (local.folder / ".modulehost/shop/config").unlink()
+    local.good("delete", "shop")
+    assert (local.folder / "given").read_text() == '["uninstall", {}]\n'
 
 
 def test_ctrl_c_is_a_restart_of_the_operator(local: Local) -> None:

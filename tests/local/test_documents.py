@@ -255,3 +255,22 @@ except reading.RefusedError as error:
         "YAML takes a package more: pip install 'modulehost[cli]'\n",
         "",
     )
+
+
+def test_without_a_validator_the_cure_is_told() -> None:
+    """It belongs to the same extra."""
+    code = """
+import sys
+sys.modules["jsonschema"] = None
+from modulehost.local import documents
+metadata = {"name": "shop"}
+document = {"apiVersion": documents.API_VERSION, "metadata": metadata, "spec": {}}
+try:
+    documents.take("m", document)
+except documents.RefusedError as error:
+    print(error)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.stdout == "Modules take a package more: pip install 'modulehost[cli]'\n"

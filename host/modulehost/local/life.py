@@ -160,16 +160,17 @@ class Life:
             return words.NO_CUSTOM, ""
         if problem := refusal(self.module.items, self.module.values or {}):
             return f"failed to render Custom spec: {problem}", ""
-        if state.pod is not None and pod.is_alive(state.pod):
-            return "", ""
         if service := state.manager.get("runnerServiceName"):
+            if state.pod is not None and pod.is_alive(state.pod):
+                return "", ""
             state.pod = None  # somebody else may have its number and its port
             return words.no_service(service), "its host has ended; the operator waits 30 s for it"
+        self.stop()  # one that was taken out of the annotation
         name = generated_name()
         services = {
             other.manager["runnerServiceName"]: other.pod.port
             for other in Store.around(self.home).states()
-            if other.pod is not None
+            if other.pod is not None and "runnerServiceName" in other.manager
         }
         environ = {"HOSTNAME": name, **pod.service_links(services)}
         values = self.module.values
