@@ -5,21 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pluggy
 import pytest
 import yaml
-from e2e.test_deploy import fill_in, unknown
 from hypothesis import given
 from support import site
 from support.cli import run
 from support.properties import tried
 from support.schemas import schemas
 
+from modulehost.local.schema import MODULE, drop_unknown, fill_in, problems
 from modulehost.plugin.config import Schema
 from modulehost.plugin.definition import Asked, make, to_yaml
 from modulehost.plugin.discovery import Found, Plugin
@@ -37,9 +37,9 @@ def schema(crd: dict[str, Any]) -> dict[str, Any]:
 def refusals(text: str, schema: dict[str, Any]) -> list[str]:
     """Why the API server would not take the Module, or what it would drop of it."""
     module = yaml.safe_load(text)
+    unknown = [place for place, _ in drop_unknown(module, schema)]
     fill_in(module, schema)
-    errors = jsonschema.Draft7Validator(schema).iter_errors(module)
-    return [error.json_path for error in errors] + unknown(module, schema)
+    return [problem.partition(":")[0] for problem in problems(module, schema)] + unknown
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_the_check_can_fail(schema: dict[str, Any]) -> None:
     """A type that the operator does not have, a bound that is none, no image."""
     printed = run("definition", "example").stdout
     assert refusals(printed.replace("  integer:", "  float:"), schema) == ["config[2].float"]
-    assert refusals(printed.replace("min: 1", "min: 1.5"), schema) == ["$.config[2].integer.min"]
+    assert refusals(printed.replace("min: 1", "min: 1.5"), schema) == ["config[2].integer.min"]
     assert refusals(printed.replace("image:", "picture:"), schema) == [
-        "$.spec.custom",
+        "spec.custom",
         "spec.custom.picture",
     ]
 
@@ -84,27 +84,62 @@ def test_it_takes_the_module_of_any_schema(
     assert refusals(to_yaml(make(plugin, Asked()).document), schema) == []
 
 
-@pytest.mark.parametrize("form", ["module", "custom"])
 @pytest.mark.parametrize(
     ("plugin", "config"),
     [("example", ["namespace=shop", "replicas=3"]), ("configured", ["appName=web", "replicas=2"])],
 )
-def test_the_document_lives_on_ones_own_machine(
-    tmp_path: Path, form: str, plugin: str, config: list[str]
+def test_the_module_lives_on_ones_own_machine(
+    tmp_path: Path, plugin: str, config: list[str]
 ) -> None:
-    """Either format goes as it is printed through install, sleep, resume and uninstall."""
+    """It goes as it is printed through install, sleep, resume and uninstall."""
     site.install(tmp_path / "site", "configured")
     path = tmp_path / "site"
-    values = ["--config", *config]
-    given = values if form == "module" else []
-    printed = run("definition", plugin, "--format", form, *given, PYTHONPATH=path)
+    printed = run("definition", plugin, "--config", *config, PYTHONPATH=path)
     assert printed.returncode == 0, printed.stderr
     (tmp_path / "module.yaml").write_text(printed.stdout)
     command = [sys.executable, "-m", "modulehost", "local", "run", "-f", "module.yaml"]
-    command += ["--plugin", plugin, *(values if form == "custom" else [])]
     environ = {**os.environ, "PYTHONPATH": str(path), "EXAMPLE_DIR": str(tmp_path / "example")}
     result = subprocess.run(
-        command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        [*command, "--plugin", plugin],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert "lived its whole life" in result.stdout
+
+
+SHAPE = ("type", "default", "enum", "minLength", "maxLength", "minItems", "pattern")
+
+
+def shape(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, object]]:
+    """What a schema holds a document to, by place."""
+    yield path, {key: schema[key] for key in SHAPE if key in schema}
+    if path in ("metadata", "status", "spec.helm"):
+        return
+    for key, part in schema.get("properties", {}).items():
+        yield from shape(part, f"{path}.{key}".lstrip("."))
+    if "items" in schema:
+        yield from shape(schema["items"], f"{path}[]")
+
+
+def needed(schema: dict[str, Any], path: str = "") -> Iterator[str]:
+    """What must be given, since it has no default; the rest is always there."""
+    properties = schema.get("properties", {})
+    if path in ("metadata", "status", "spec.helm"):
+        return
+    for key in schema.get("required", ()):
+        if "default" not in properties[key]:
+            yield f"{path}.{key}".lstrip(".")
+    for key, part in properties.items():
+        yield from needed(part, f"{path}.{key}".lstrip("."))
+    if "items" in schema:
+        yield from needed(schema["items"], f"{path}[]")
+
+
+def test_our_description_of_a_module_is_that_of_the_crd(schema: dict[str, Any]) -> None:
+    """Types, bounds, defaults and what is required, of all that a custom module may have."""
+    assert dict(shape(MODULE)) == dict(shape(schema))
+    assert sorted(needed(MODULE)) == sorted(needed(schema))

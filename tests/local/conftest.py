@@ -18,7 +18,8 @@ from support import site
 from support.host import MARK
 from support.processes import command, tree, wait_until, with_variable
 
-from modulehost.local.store import State, Store
+from modulehost.local.state import State
+from modulehost.local.store import Store
 
 
 class Local:
@@ -103,13 +104,23 @@ class Local:
 
     def metadata(self, name: str = "shop") -> Any:
         """Its metadata."""
-        return json.loads(self.state(name).annotation)
+        return self.state(name).metadata
 
     def let_time_pass(self, seconds: float, name: str = "shop") -> None:
         """As if a Module had begun its phase so much earlier."""
         home, state = Store(self.folder).find(name)
         state.since -= seconds
         home.write(state)
+
+    def state_files(self, name: str = "shop") -> list[Path]:
+        """What its host keeps on disk."""
+        home, _ = Store(self.folder).find(name)
+        return [path for path in home.state.rglob("*") if path.is_file()]
+
+    @property
+    def connections(self) -> list[int]:
+        """The processes that keep the operator's idle connections open."""
+        return [pid for pid in with_variable(MARK, self.mark) if command(pid).startswith("sleep")]
 
     @property
     def hosts(self) -> list[int]:
@@ -124,7 +135,7 @@ def local(tmp_path: Path) -> Iterator[Local]:
     """A folder to work in."""
     made = Local(tmp_path)
     yield made
-    for pid in made.hosts:
+    for pid in [*made.hosts, *made.connections]:
         os.kill(pid, signal.SIGTERM)
     try:
         wait_until(lambda: not with_variable(MARK, made.mark), "all hosts are gone", 20)

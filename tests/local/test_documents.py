@@ -1,4 +1,4 @@
-"""What is read of a file: Modules of either format, and definitions."""
+"""What is read of a file, as kubectl and the API server take it."""
 
 from __future__ import annotations
 
@@ -28,16 +28,6 @@ MODULE: dict[str, Any] = {
         "config": {"copies": 2},
     },
 }
-DEFINITION: dict[str, Any] = {
-    "kind": "Custom",
-    "metadata": {"name": "My Shop", "version": "1.0", "supportedOperatorVersion": ">= 0.0.0"},
-    "config": [
-        {"type": "integer", "name": "Copies", "alias": "copies", "spec": {"editable": True}},
-        {"type": "string", "name": "Name", "alias": "name", "spec": {"editable": True}},
-        {"type": "multiple-options", "name": "Z", "alias": "zones", "spec": {"values": ["n", "s"]}},
-    ],
-    "spec": {"image": "x/shop:1"},
-}
 
 
 def changed(document: dict[str, Any], path: str, value: Any = None) -> dict[str, Any]:
@@ -54,10 +44,11 @@ def changed(document: dict[str, Any], path: str, value: Any = None) -> dict[str,
     return copy
 
 
-def read(document: object) -> Module:
-    """The Module of a document that was written as YAML."""
+def read(document: object, *, is_strict: bool = True) -> tuple[Module, list[str]]:
+    """The Module of a document that was written as YAML, and what was dropped."""
     [found] = reading.read("m.yaml", yaml.safe_dump(document).encode())
-    return documents.module_of("m.yaml", found)
+    taken = documents.take("m.yaml", found, is_strict=is_strict)
+    return taken.module, taken.dropped
 
 
 def refusal(document: object) -> str:
@@ -68,38 +59,58 @@ def refusal(document: object) -> str:
     return str(refused.value)
 
 
-def test_a_module_of_the_newer_format() -> None:
-    """What the CRD fills in is filled in; the config is not."""
-    module = read(MODULE)
-    assert (module.name, module.namespace, module.workspace.namespace) == ("shop", *["default"] * 2)
+def test_what_the_crd_has_defaults_for_is_filled_in() -> None:
+    """In the definition and the spec; not in the config."""
+    module, dropped = read(MODULE)
+    assert (module.name, module.namespace, module.workspace) == ("shop", "default", "default/dev")
     assert (module.image, module.permissions) == ("x/shop:1", ["workspace"])
-    assert (module.hibernated, module.is_old, module.values) == (False, False, {"copies": 2})
-    assert [item.alias for item in module.items] == ["copies"]
+    assert (module.is_hibernated, module.values, dropped) == (False, {"copies": 2}, [])
+    assert module.items == [
+        {
+            "name": "Copies",
+            "alias": "copies",
+            "integer": {"min": 1, "required": False, "editable": True, "default": 0},
+        }
+    ]
 
 
-def test_a_module_of_the_older_format() -> None:
-    """Its definition stands under ``spec.source.raw``."""
-    spec = {"workspace": {"name": "dev"}, "source": {"raw": DEFINITION}, "hibernated": True}
-    module = read(changed(MODULE, "spec", spec))
-    assert (module.image, module.hibernated, module.is_old) == ("x/shop:1", True, True)
-    assert module.values is None
-    assert [item.alias for item in module.items] == ["copies", "name", "zones"]
+def test_the_format_before_october_2025_is_not_taken() -> None:
+    """kubectl refuses it; past its check the API server drops the definition."""
+    definition = {"kind": "Custom", "spec": {"image": "x/shop:1"}}
+    spec = {"workspace": {"name": "dev"}, "source": {"raw": definition}}
+    document = changed(MODULE, "spec", spec)
+    assert refusal(document).startswith(
+        'm.yaml: strict decoding error: unknown field "spec.source"; did you mean custom?'
+    )
+    module, dropped = read(document, is_strict=False)
+    assert (module.is_custom, module.image) == (False, "")
+    assert dropped[0].startswith('the API server drops the unknown field "spec.source"')
+    with pytest.raises(RefusedError, match=r"a resource definition .* does not take: modul"):
+        reading.read("m.yaml", b"kind: Custom")
 
 
-def test_a_definition_gets_a_module_around_it() -> None:
-    """Its values are typed by hand: text stays text, the rest is JSON, lists have commas."""
-    given = {"copies": "2", "name": "7", "zones": "n,s", "other": "x"}
-    values = documents.typed("d.yaml", DEFINITION, given)
-    assert values == {"copies": 2, "name": "7", "zones": ["n", "s"], "other": "x"}
-    module = documents.module_of("d.yaml", documents.wrap("d.yaml", DEFINITION, values))
-    assert (module.name, module.is_old, module.values) == ("my-shop", True, values)
+def test_null_is_dropped() -> None:
+    """As ``kubectl apply`` does, at any depth but in lists."""
+    values = {"a": None, "b": {"c": None, "d": [None]}}
+    module, dropped = read(changed(MODULE, "spec.config", values))
+    assert module.values == {"b": {"d": [None]}}
+    assert dropped == [
+        "spec.config.a is null, which kubectl apply drops",
+        "spec.config.b.c is null, which kubectl apply drops",
+    ]
+
+
+@pytest.mark.parametrize("name", ["1st", "shop.prod", "a.b-c.9", "x" * 253])
+def test_names_are_those_that_kubernetes_takes(name: str) -> None:
+    """Dots, a leading digit, 253 characters."""
+    assert read(changed(MODULE, "metadata.name", name))[0].name == name
 
 
 def test_several_documents() -> None:
-    """Modules and definitions are taken, other kinds are passed over."""
-    texts = [MODULE, {"kind": "Secret"}, None, DEFINITION]
+    """Modules are taken, other kinds are passed over."""
+    texts = [MODULE, {"kind": "Secret"}, None, MODULE]
     found = reading.read("m.yaml", yaml.safe_dump_all(texts).encode())
-    assert [document["kind"] for document in found] == ["Module", "Custom"]
+    assert [document["kind"] for document in found] == ["Module", "Module"]
 
 
 @pytest.mark.parametrize(
@@ -107,29 +118,32 @@ def test_several_documents() -> None:
     [
         ("apiVersion", None, "apiVersion is missing; write batch.forkspacer.com/v1"),
         ("apiVersion", "v1", "apiVersion is v1; write batch.forkspacer.com/v1"),
-        ("kind", "Modul", "no definition (kind: Custom): it has Modul; modulehost definition"),
+        ("kind", "Modul", "m.yaml has no Module: it has Modul; modulehost definition"),
         ("kind", None, "is no Module: it has no kind"),
-        ("metadata", None, "m.yaml: metadata is missing"),
-        ("metadata.name", None, "m.yaml: metadata: name is missing"),
-        ("metadata.name", 7, "m.yaml: metadata.name: expected `str`, got `int`"),
-        ("metadata.name", "My_Shop", "metadata.name 'My_Shop' cannot name a Service"),
-        ("metadata.name", "1st", "a letter first"),
-        ("metadata.name", "x" * 64, "at most 63"),
-        ("spec", None, "m.yaml: spec is missing"),
-        ("spec.workspace", None, "m.yaml: spec: workspace is missing"),
-        ("spec.workspace.name", "", "spec.workspace.name: expected `str` of length >= 1"),
+        ("metadata", None, "m.yaml: metadata.name is missing"),
+        ("metadata.name", None, "m.yaml: metadata.name is missing"),
+        ("metadata.name", 7, "m.yaml: metadata.name is missing"),
+        (
+            "metadata.name",
+            "My_Shop",
+            'metadata.name: Invalid value: "My_Shop": it takes',
+        ),
+        ("metadata.name", "a..b", "a letter or digit at either end of each part"),
+        ("metadata.name", "x" * 254, "at most 253"),
+        ("metadata.annotations", {"a": 1}, "metadata.annotations: all values are texts"),
+        ("spec", None, "m.yaml: it: 'spec' is a required property"),
+        ("spec.workspace", None, "m.yaml: spec: 'workspace' is a required property"),
+        ("spec.workspace.name", "", "m.yaml: spec.workspace.name: '' should be non-empty"),
+        ("spec.worspace", {}, 'unknown field "spec.worspace"; did you mean workspace?'),
         ("spec.custom", None, "m.yaml: spec.custom is missing: it names the image"),
-        ("spec.custom.image", None, "m.yaml: spec.custom: image is missing"),
-        ("spec.custom.permissions", ["root"], "spec.custom.permissions[0]: invalid enum value"),
-        ("spec.config", [1], "spec.config: expected `object | null`, got `array`"),
+        ("spec.custom.image", None, "m.yaml: spec.custom: 'image' is a required property"),
+        ("spec.custom.permissions", ["root"], "permissions[0]: 'root' is not one of ['workspace'"),
+        ("spec.config", [1], "spec.config: [1] is not of type 'object'"),
         ("spec.helm", {"chart": {}}, "it is a Helm module, which has no plugin"),
-        ("spec.source", {"httpURL": "http://x"}, "spec.source.httpURL is not fetched here: down"),
-        ("spec.source", {"configMap": {}}, "spec.source is configMap; put the definition under"),
-        ("spec.source", {"raw": {"kind": "Custom"}}, "spec.source.raw: metadata is missing"),
-        ("spec.source", {"raw": {"kind": "Helm"}}, "spec.source.raw"),
-        ("config", [{"alias": "x"}], "config[0]: name is missing"),
+        ("config", [{"alias": "x"}], "config[0]: 'name' is a required property"),
         ("config", [{"name": "x", "alias": "x", "integer": {"min": 1.5}}], "config[0].integer.min"),
-        ("config", [{"name": "x", "alias": "x", "option": {}}], "option: values is missing"),
+        ("config", [{"name": "x", "alias": "x", "option": {}}], "option: 'values' is a required"),
+        ("config", [{"name": "x", "alias": "x", "float": {}}], 'unknown field "config[0].float"'),
     ],
 )
 def test_mistakes_are_named(path: str, value: Any, words: str) -> None:
@@ -151,6 +165,9 @@ def test_mistakes_are_named(path: str, value: Any, words: str) -> None:
         (b"kind: Module\nx: [.nan]", "x[0] is NaN or infinite, which JSON has no form for"),
         (b"kind: Module\n? [1]\n: 2", "found unhashable key"),
         (b"kind: Module\nnull: 2", "it has a key that is no text"),
+        (b"kind: Module\na: 1\na: 2", 'm.yaml, line 3: key "a" already set in map; keep one'),
+        (b"kind: Module\nx: [{b: 1, c: 2, b: 3}]", 'line 2: key "b" already set in map'),
+        (b'{"kind": "Module", "x": {"a": 1, "a": 1}}', 'm.yaml: key "a" already set in map'),
         (b"!!python/object:os.system {}", "could not determine a constructor"),
     ],
 )
@@ -161,11 +178,42 @@ def test_what_is_no_document_is_refused(text: bytes, words: str) -> None:
     assert words in str(refused.value)
 
 
-def test_dates_stay_text_and_keys_are_texts() -> None:
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2025-10-14", "2025-10-14"),
+        ("12:30", "12:30"),
+        ("1e3", 1000),
+        (".5", 0.5),
+        ("5.", 5),
+        ("-7", -7),
+        ("0x1F", 31),
+        ("010", 8),
+        ("1_000", 1000),
+        ("1.2.3", "1.2.3"),
+        ("on", True),
+        ("'1'", "1"),
+        ("{<<: {a: 1}, a: 2}", {"a": 2}),
+    ],
+)
+def test_values_are_those_of_kubectl(text: str, value: Any) -> None:
+    """Go's numbers; dates stay text, for JSON has none."""
+    [found] = reading.read("m.yaml", f"kind: Module\nx: {text}".encode())
+    assert found["x"] == value
+    assert isinstance(found["x"], bool) == isinstance(value, bool)
+
+
+def test_keys_are_texts() -> None:
     """As in the JSON that kubectl sends."""
-    text = b"kind: Module\nwhen: 2025-10-14\n2: a\ntrue: b"
-    [found] = reading.read("m.yaml", text)
-    assert found == {"kind": "Module", "when": "2025-10-14", "2": "a", "true": "b"}
+    [found] = reading.read("m.yaml", b"kind: Module\n2: a\ntrue: b")
+    assert found == {"kind": "Module", "2": "a", "true": "b"}
+
+
+def without_nulls(value: Any) -> Any:
+    """The value without the keys that are null."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 @pytest.mark.slow
@@ -176,8 +224,8 @@ def test_the_config_comes_as_it_is_given(values: Any) -> None:
     document = changed(MODULE, "spec.config", values)
     for text in (json.dumps(document), yaml.safe_dump(document, allow_unicode=False)):
         [found] = reading.read("m", text.encode())
-        given = documents.module_of("m", found).values
-        assert given == values or same(given, values)
+        given = documents.take("m", found).module.values
+        assert same(given, without_nulls(values))
 
 
 @tried
@@ -207,3 +255,22 @@ except reading.RefusedError as error:
         "YAML takes a package more: pip install 'modulehost[cli]'\n",
         "",
     )
+
+
+def test_without_a_validator_the_cure_is_told() -> None:
+    """It belongs to the same extra."""
+    code = """
+import sys
+sys.modules["jsonschema"] = None
+from modulehost.local import documents
+metadata = {"name": "shop"}
+document = {"apiVersion": documents.API_VERSION, "metadata": metadata, "spec": {}}
+try:
+    documents.take("m", document)
+except documents.RefusedError as error:
+    print(error)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.stdout == "Modules take a package more: pip install 'modulehost[cli]'\n"

@@ -25,7 +25,7 @@ def plain(text: str) -> list[str]:
 
 def kept(local: Local) -> Path:
     """The folder that a failed run has left."""
-    return local.folder / ".modulehost" / ".run-shop"
+    return local.folder / ".modulehost" / "_shop"
 
 
 def test_a_life_is_told_as_it_happens(local: Local) -> None:
@@ -122,7 +122,8 @@ def test_a_traceback_stands_under_its_phase(local: Local) -> None:
 def test_a_config_that_is_refused_leaves_nothing(local: Local) -> None:
     """No host was started, so there is nothing to keep."""
     item = {"name": "Copies", "alias": "copies", "integer": {"max": 3}}
-    result = local("run", "-f", local.module(config={"copies": 4}, items=[item]))
+    file = local.module(config={"copies": 4}, items=[item])
+    result = local("run", "-f", file, "--no-webhooks")
     assert result.returncode == 1
     assert "value 4 is greater than maximum 3" in result.stdout
     assert not kept(local).exists()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -16,16 +16,19 @@ from hypothesis import strategies as st
 from support.processes import wait_until
 from support.properties import tried
 
-from modulehost.local import lines, pod
+from modulehost.local import lines, pod, words
 from modulehost.local.choice import choose, repository_of
 from modulehost.local.errors import RefusedError
-from modulehost.local.store import MOVING, Home, Pod, State, Store
+from modulehost.local.state import MOVING, Event, Pod, State, generated_name
+from modulehost.local.store import Home, Store
 from modulehost.plugin.discovery import Found
+
+DOCUMENT = {"kind": "Module", "metadata": {"name": "shop"}, "spec": {}}
 
 
 def state(**values: object) -> State:
     """A Module."""
-    made = State(document={"kind": "Module"}, plugin="good", since=time.time())
+    made = State(document=DOCUMENT, annotations={}, plugin="good", since=time.time())
     for name, value in values.items():
         setattr(made, name, value)
     return made
@@ -49,7 +52,7 @@ def put(store: Store, name: str, kept: State) -> Home:
 
 def test_a_module_is_read_as_it_was_written(store: Store) -> None:
     """With its events and its host; others are listed beside it, a run is not."""
-    kept = state(annotation='{"a":1}', pod=Pod(1, 2, "x"), message="Hello")
+    kept = state(annotations={"a": "1"}, pod=Pod(1, 2, "x"), message="Hello")
     kept.warn("SleepError", "Module sleep failed")
     put(store, "shop", kept)
     put(store, "blog", state())
@@ -72,7 +75,7 @@ def test_a_module_is_replaced_whole(store: Store) -> None:
     """A reader never sees half of one, and nothing is left beside it."""
     home = put(store, "shop", state())
     for number in range(20):
-        home.write(state(annotation=json.dumps({"x": "y" * number * 1000})))
+        home.write(state(annotations={"x": "y" * number * 1000}))
         assert home.read() is not None
     assert [path.name for path in home.path.iterdir()] == ["module.json"]
 
@@ -130,13 +133,108 @@ def test_a_folder_that_nothing_has_come_of_is_not_left(store: Store) -> None:
 
 @pytest.mark.parametrize("phase", MOVING)
 def test_a_module_that_is_stuck_has_failed(store: Store, phase: str) -> None:
-    """Since the moment that its time was over, whenever somebody looks."""
+    """Since the moment that its time was over, whenever somebody looks, and with an event."""
     began = time.time() - 400
     put(store, "shop", state(phase=phase, since=began))
     for _ in range(2):
         _, found = store.find("shop")
         assert (found.phase, found.since) == ("failed", began + 300)
-        assert found.message == f"{phase} for more than 300 s"
+        assert found.message == f"Timed out in {phase} phase after 5m0s"
+        [event] = found.events
+        assert event.reason == "PhaseTimeout"
+        assert event.message == f"Module stuck in {phase} phase for 5m0s, marking as failed"
+
+
+@pytest.mark.parametrize("phase", MOVING)
+def test_a_module_that_is_deleted_on_its_way_hangs(store: Store, phase: str) -> None:
+    """The five minutes are not looked at."""
+    put(store, "shop", state(phase=phase, since=time.time() - 4000, is_deleted=True))
+    _, found = store.find("shop")
+    assert (found.phase, found.events) == (phase, [])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (300.44, "5m0.44s"),
+        (301.57, "5m1.57s"),
+        (301.5, "5m1.5s"),
+        (300, "5m0s"),
+        (7.004, "7s"),
+        (0.5, "500ms"),
+        (0, "0s"),
+        (3661, "1h1m1s"),
+        (3600, "1h0m0s"),
+    ],
+)
+def test_a_time_is_written_as_go_does(seconds: float, text: str) -> None:
+    """To hundredths of a second."""
+    assert words.duration(seconds) == text
+
+
+def test_an_object_is_what_kubectl_would_print() -> None:
+    """With the operator's annotation, the status and the events."""
+    made = state(phase="failed", message="Hello", since=0.0, is_deleted=True)
+    made.keep(runnerPodName="custom-manager-t7dwl")
+    made.keep(innerMetaData={"n": 3.0})
+    made.events.append(Event(1.0, "SleepError", "no\n"))
+    assert made.metadata == {"n": 3}
+    assert made.as_object() == {
+        "kind": "Module",
+        "metadata": {
+            "name": "shop",
+            "annotations": {
+                "forkspacer.com/manager-data": (
+                    '{"innerMetaData":{"n":3},"runnerPodName":"custom-manager-t7dwl"}'
+                )
+            },
+            "deletionTimestamp": "1970-01-01T00:00:00Z",
+        },
+        "spec": {},
+        "status": {
+            "phase": "failed",
+            "lastActivity": "1970-01-01T00:00:00Z",
+            "message": "Hello",
+        },
+        "events": [
+            {
+                "type": "Warning",
+                "reason": "SleepError",
+                "message": "no\n",
+                "lastTimestamp": "1970-01-01T00:00:01Z",
+            }
+        ],
+    }
+
+
+def test_names_are_generated_as_the_api_server_does() -> None:
+    """Five letters or digits after the prefix, others each time."""
+    names = {generated_name() for _ in range(50)}
+    assert len(names) > 45
+    assert all(re.fullmatch("custom-manager-[b-z2-9]{5}", name) for name in names)
+
+
+def test_every_service_adds_seven_variables_to_a_pod() -> None:
+    """As kubelet names them."""
+    links = pod.service_links({"custom-manager-bpj2n": 45775, "custom-manager-t7dwl": 1})
+    assert len(links) == 14
+    name = "CUSTOM_MANAGER_BPJ2N"
+    assert links[f"{name}_SERVICE_PORT"] == links[f"{name}_PORT_80_TCP_PORT"] == "45775"
+    assert links[f"{name}_PORT"] == links[f"{name}_PORT_80_TCP"] == "tcp://127.0.0.1:45775"
+    assert links[f"{name}_SERVICE_HOST"] == links[f"{name}_PORT_80_TCP_ADDR"] == "127.0.0.1"
+    assert links[f"{name}_PORT_80_TCP_PROTO"] == "tcp"
+
+
+@pytest.mark.parametrize("name", ["shop", "1.shop.prod", "9", f"{'x' * 250}.yz"])
+def test_any_name_of_a_module_has_a_folder(store: Store, name: str) -> None:
+    """For one that stays and for one that lives for one command, apart."""
+    put(store, name, state())
+    run = store.home_of_run(name)
+    with run.alone():
+        run.write(state())
+    assert store.names() == [name]
+    assert run.name == name
+    assert run.read() is not None
 
 
 @pytest.mark.parametrize("phase", ["ready", "sleeped", "deleted", "failed"])

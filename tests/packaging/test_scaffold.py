@@ -64,7 +64,7 @@ def made(installed: Environment, once: Once) -> Made:
 
     def make(folder: Path) -> None:
         environment = installed.beside(folder / "environment")
-        environment.install(Path("pip"), Path("pytest"), Path("PyYAML"))
+        environment.install(Path("pip"), Path("pytest"), Path("PyYAML"), Path("jsonschema"))
         result = environment.run("-m", "modulehost", "new", "my-hello", cwd=folder)
         assert (result.returncode, result.stderr) == (0, "")
         assert result.stdout.startswith("my-hello is there: a plugin that works. Next:\n\n  cd my-")

@@ -32,7 +32,7 @@ MARK = re.compile(r"<!-- (not run|e2e|test): (.+) -->")
 _NAMED = re.compile(r"`([\w.]+)`(?: beside it)?:")
 _VARIES = re.compile(
     r"\d{4}-\d\d-\d\dT[\d:]+Z|\d\d:\d\d:\d\d|\d+(\.\d+)? ?(s|ms)\b|(?<=port )\d+|(?<=process )\d+"
-    r'|(?<="uptime":)[\d.]+'
+    r'|(?<="uptime":)[\d.]+|(?<=custom-manager-)\w{5}'
 )
 _ADDRESS = "localhost:8080"
 _SERVES = re.compile(r"\bmake run$|\bmodulehost serve$")

@@ -301,13 +301,13 @@ class TestDocuments:
         [
             ("my-shop", "my-shop"),
             ("My_Shop.2", "my-shop-2"),
-            ("2shop", "module-2shop"),
+            ("2shop", "2shop"),
             ("-", "module"),
-            ("x" * 99, "x" * 63),
+            ("x" * 300, "x" * 253),
         ],
     )
-    def test_a_modules_name_is_one_for_a_service(self, name: str, label: str) -> None:
-        """Whatever the entry point is called: the operator makes a Service of that name."""
+    def test_a_modules_name_is_one_that_kubernetes_takes(self, name: str, label: str) -> None:
+        """Whatever the entry point is called."""
         document = make(plugin(None, FOUND._replace(name=name)), ask("module")).document
         assert document["metadata"]["name"] == label
 

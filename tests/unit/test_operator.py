@@ -201,4 +201,6 @@ def test_nobody_there_is_an_event() -> None:
     with Operator(1) as operator:
         outcome = operator.call("install")
     assert (outcome.status, outcome.succeeded) == (None, False)
-    assert operator.events[0].startswith("failed to call the custom module: ")
+    url = "http://module.forkspacer-system.svc.cluster.local:80/install"
+    refused = "dial tcp 127.0.0.1:1: connect: connection refused"
+    assert operator.events == [f'Post "{url}": {refused}']

@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=("custom", "module"),
         default="module",
         help="module: a Module, for operators since 2025-10 (the default); custom: a resource"
-        " definition, for those before",
+        " definition, for those before, which the others do not take",
     )
     parser.add_argument("--image", metavar="REF", help="the plugin's image")
     add_config(parser, "values for the Module's spec.config")
@@ -56,6 +56,8 @@ def run(given: argparse.Namespace) -> int:
         return fail(report.problem, 1)
     if refused := report.answer["refused"]:
         return fail(refused, 2)
+    if given.format == "custom":
+        note("the operator since 2025-10 does not take it: --format module prints what it takes")
     for warning in report.answer["warnings"]:
         note(warning)
     from modulehost.plugin.definition import to_yaml

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from modulehost.cli.arguments import add_config, seconds
-from modulehost.local.store import STUCK_AFTER
+from modulehost.cli.arguments import seconds
+from modulehost.local.state import STUCK_AFTER
 
 _COMMANDS = {
     "apply": "make a Module of a file, or change it, and install it",
     "list": "list the Modules",
     "describe": "print all there is to know of a Module: phase, host, metadata, events",
-    "hibernate": "have a Module sleep, as when its workspace hibernates",
-    "resume": "wake a Module up",
+    "hibernate": "have a Module sleep, or all of a workspace",
+    "resume": "wake a Module up; a workspace that wakes up wakes none",
+    "fail": "set a Module's phase to failed: the cure for one that was deleted on its way",
     "delete": "uninstall a Module, and forget it",
     "logs": "print the log of a Module's host",
     "run": "take a Module through its whole life, and leave nothing: install, sleep, resume,"
@@ -45,6 +46,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )
         if name in ("apply", "run"):
             _add_file(command)
+        elif name in ("hibernate", "resume"):
+            which = command.add_mutually_exclusive_group(required=True)
+            which.add_argument("name", metavar="NAME", nargs="?", help="the Module's name")
+            which.add_argument("--workspace", metavar="NAME", help="a workspace and its Modules")
         elif name != "list":
             command.add_argument("name", metavar="NAME", help="the Module's name")
         command.set_defaults(run=run)
@@ -54,6 +59,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=STUCK_AFTER,
         metavar="SECONDS",
         help="how long the Module may be on its way before it is failed (default: %(default)g)",
+    )
+    made["describe"].add_argument(
+        "--json", action="store_true", help="print the Module as kubectl would, and its events"
     )
     made["delete"].add_argument(
         "--force",
@@ -72,15 +80,27 @@ def _add_file(command: argparse.ArgumentParser) -> None:
         "-f",
         required=True,
         metavar="FILE",
-        help="YAML or JSON with Modules, or a definition (kind: Custom); - is standard input",
+        help="YAML or JSON with Modules; - is standard input",
     )
-    add_config(command, "values for a definition, which has none itself")
     command.add_argument("--plugin", metavar="NAME", default="", help="the plugin to serve")
     command.add_argument(
         "--kubeconfig",
         metavar="FILE",
         type=Path,
         help="what a plugin with the permission workspace gets",
+    )
+    command.add_argument(
+        "--no-webhooks",
+        action="store_true",
+        help="as an operator without webhooks: what they refuse fails the install",
+    )
+    command.add_argument(
+        "--no-validate",
+        action="store_true",
+        help="as kubectl with --validate=false: unknown fields are dropped, not refused",
+    )
+    command.add_argument(
+        "--crd", metavar="FILE", help="the cluster's CRD of Modules, in the place of ours"
     )
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from modulehost.cli import local_files as files
 from modulehost.cli.local_look import describe, list_all, logs
 from modulehost.cli.local_report import Reporter
 from modulehost.cli.said import fail, note
 from modulehost.cli.terminal import Screen
-from modulehost.local import documents, pod, reading, rules
-from modulehost.local.choice import choose
-from modulehost.local.documents import Module
+from modulehost.local import pod
+from modulehost.local.admission import annotations_of, may_change, merged
+from modulehost.local.documents import Module, Taken
 from modulehost.local.errors import RefusedError
-from modulehost.local.life import Life, may_change
-from modulehost.local.store import MOVING, Home, State, Store
-from modulehost.plugin import discovery
+from modulehost.local.life import Life
+from modulehost.local.state import MOVING, State
+from modulehost.local.store import Home, Store
 
 
 def run(given: argparse.Namespace) -> int:
@@ -34,111 +33,101 @@ def run(given: argparse.Namespace) -> int:
     return status
 
 
-def given_modules(given: argparse.Namespace) -> list[Module]:
-    """The Modules of the file, each with what its author should know. Raises RefusedError."""
-    path = "standard input" if given.file == "-" else given.file
-    try:
-        text = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
-    except OSError as error:
-        raise RefusedError(
-            f"{path} cannot be read: {error.strerror}; modulehost definition PLUGIN > {path} makes"
-            " one"
-        ) from None
-    found = reading.read(path, text)
-    if given.config and (len(found) > 1 or found[0]["kind"] != "Custom"):
-        raise RefusedError(
-            f"--config is for a definition (kind: Custom); a Module has its values in {path}, under"
-            " spec.config"
-        )
-    modules = []
-    for document in found:
-        if document["kind"] == "Custom":
-            values = documents.typed(path, document, dict(given.config))
-            document = documents.wrap(path, document, values)
-        modules.append(documents.module_of(path, document))
-    return modules
-
-
-def new_state(module: Module, given: argparse.Namespace) -> State:
-    """A Module as it begins, with the plugin that is served for it. Raises RefusedError."""
-    wanted = os.environ.get("MODULE_PLUGIN", "").strip()
-    plugin = choose(discovery.find(), module.image, given.plugin, wanted)
-    if given.kubeconfig is not None:
-        if "workspace" not in module.permissions:
-            raise RefusedError(
-                f"--kubeconfig: {module.name} has not the permission workspace, so the operator"
-                " gives it none; add it to the Module's permissions"
-            )
-        if not given.kubeconfig.is_file():
-            raise RefusedError(f"--kubeconfig: there is no file {given.kubeconfig}")
-    elif "workspace" in module.permissions:
-        note(
-            f"{module.name} has the permission workspace, but there is no kubeconfig: give one"
-            " with --kubeconfig FILE"
-        )
-    for words in rules.notes(module.items, module.values or {}):
-        note(f"{module.name}: {words}")
-    return State(document=module.document, plugin=plugin.name, since=time.time())
-
-
 def _apply(given: argparse.Namespace) -> int:
     store = Store()
     status = 0
-    for module in given_modules(given):
+    for asked in files.asked(given):
+        module = asked.module
         store.prepare()
         home = store.home(module.name)
         with home.alone():
             state = home.read()
             if state is None:
-                state = new_state(module, given)
+                state = files.new_state(asked, given)
                 state.stuck_after = given.stuck_after
-                status |= _begin(Life(home, state, given.kubeconfig))
+                status |= _begin(home, state)
             else:
-                status |= _change(home, state, module)
+                status |= _change(home, state, asked)
     return status
 
 
-def _begin(life: Life) -> int:
-    reporter = Reporter(Screen(), life)
-    if reporter.do("install") and life.module.hibernated:
-        reporter.do("sleep")
+def _begin(home: Home, state: State) -> int:
+    with Life(home, state) as life:
+        reporter = Reporter(Screen(), life)
+        if reporter.do("install") and life.module.is_hibernated:
+            reporter.do("sleep")
     return reporter.status
 
 
-def _change(home: Home, state: State, module: Module) -> int:
+def _change(home: Home, state: State, asked: Taken) -> int:
+    old = Module(state.document)
+    new = merged(state.document, state.annotations, asked)
     if state.phase == "deleted":
         raise RefusedError(
             f"{home.name}: the host of the one before is left behind, since its uninstall failed:"
             f" modulehost local delete --force {home.name} removes it"
         )
-    life = Life(home, state)
-    may_change(life.module, module)
+    if new.namespace != old.namespace:
+        raise RefusedError(
+            f"{home.name} is there already, in the namespace {old.namespace}: a folder holds one"
+            " Module of a name"
+        )
+    if state.has_webhooks:
+        may_change(old, new)
     screen = Screen()
-    if state.document == module.document:
+    if state.document == new.document:
         screen.line(f"{home.name} unchanged, {state.phase}")
         return 0
-    state.document = module.document
+    state.document = new.document
+    state.annotations |= annotations_of(new, asked.given)
     home.write(state)
     screen.line(f"{home.name} configured")
-    return _reconcile(Life(home, state))
+    return _reconcile(home, state)
 
 
-def _reconcile(life: Life) -> int:
-    """Put the module to sleep or wake it up, when that is wanted."""
-    reporter = Reporter(Screen(), life)
-    if life.state.phase == "ready" and life.module.hibernated:
-        reporter.do("sleep")
-    elif life.state.phase == "sleeped" and not life.module.hibernated:
-        reporter.do("resume")
+def _reconcile(home: Home, state: State) -> int:
+    """Do what is wanted of a module, and the operator does of itself."""
+    with Life(home, state) as life:
+        reporter = Reporter(Screen(), life)
+        if state.is_deleted:
+            return _uninstall(life, reporter)
+        if state.phase == "ready" and life.module.is_hibernated:
+            reporter.do("sleep")
+        elif state.phase == "sleeped" and not life.module.is_hibernated:
+            reporter.do("resume")
     return reporter.status
 
 
 def _hibernate(given: argparse.Namespace) -> int:
-    return _set_hibernated(given.name, True)
+    if given.workspace is None:
+        return _set_hibernated(given.name, True)
+    names = _of_workspace(given.workspace)
+    return max([_set_hibernated(name, True) for name in names])
 
 
 def _resume(given: argparse.Namespace) -> int:
-    return _set_hibernated(given.name, False)
+    if given.workspace is None:
+        return _set_hibernated(given.name, False)
+    for name in _of_workspace(given.workspace):
+        _, state = Store().find(name)
+        Screen().line(f"{name} unchanged, {state.phase}")
+        if state.phase == "sleeped":
+            note(
+                f"a workspace that wakes up wakes no Module: modulehost local resume {name}; in a"
+                f" cluster: kubectl patch module {name} --type=merge -p"
+                ' \'{"spec":{"hibernated":false}}\''
+            )
+    return 0
+
+
+def _of_workspace(name: str) -> list[str]:
+    """The names of a workspace's Modules. Raises RefusedError."""
+    modules = [Module(state.document) for state in Store().states()]
+    found = [module.name for module in modules if name in (module.workspace, module.workspace_name)]
+    if not found:
+        there = ", ".join(sorted({module.workspace_name for module in modules})) or "none"
+        raise RefusedError(f"no Module is of the workspace {name}; there are {there}")
+    return found
 
 
 def _set_hibernated(name: str, is_wanted: bool) -> int:
@@ -148,46 +137,69 @@ def _set_hibernated(name: str, is_wanted: bool) -> int:
                 f"{name} is {state.phase}, and nothing but deletion is left:"
                 f" modulehost local delete {'--force ' * (state.phase == 'deleted')}{name}"
             )
+        if state.is_deleted:
+            return _hangs(name, state)
         if state.phase in MOVING:
             return fail(
                 f"{name} is {state.phase}: the operator leaves it alone until that is over;"
-                f" {_when_stuck(state)}"
+                f" it is failed in {_seconds_left(state):.0f} s if nothing comes of it"
             )
+        state.document["spec"]["hibernated"] = is_wanted
         if (state.phase == "sleeped") == is_wanted:
+            home.write(state)
             Screen().line(f"{name} unchanged, {state.phase}")
             return 0
-        state.document["spec"]["hibernated"] = is_wanted
-        return _reconcile(Life(home, state))
+        return _reconcile(home, state)
 
 
-def _when_stuck(state: State) -> str:
-    left = state.since + state.stuck_after - time.time()
-    return f"it is failed in {left:.0f} s if nothing comes of it"
+def _seconds_left(state: State) -> float:
+    return state.since + state.stuck_after - time.time()
+
+
+def _hangs(name: str, state: State) -> int:
+    return fail(
+        f"{name} is deleted in the phase {state.phase}, and hangs, for the operator leaves it alone"
+        f" for ever: modulehost local fail {name}; in a cluster: kubectl patch module {name}"
+        ' --subresource=status --type=merge -p \'{"status":{"phase":"failed"}}\''
+    )
+
+
+def _fail(given: argparse.Namespace) -> int:
+    with Store().hold(given.name) as (home, state):
+        if state.phase == "deleted":
+            return _has_left(home, state)
+        Life(home, state).fail()
+        Screen().line(f"{given.name} failed")
+        return _reconcile(home, state)
 
 
 def _delete(given: argparse.Namespace) -> int:
     name = given.name
-    with Store().hold(name) as (home, state):
-        life = Life(home, state)
+    with Store().hold(name) as (home, state), Life(home, state) as life:
         if given.force:
             life.forget()
             Screen().line(f"{name} forgotten; uninstall was not called")
             return 0
         if state.phase == "deleted":
-            return fail(f"{name} is deleted, but its host is not: {_what_is_left(home, state)}")
+            return _has_left(home, state)
         if state.phase in MOVING:
-            return fail(
-                f"{name} is {state.phase}: deleted now it would hang; {_when_stuck(state)}. Delete"
-                f" it then, or forget it with modulehost local delete --force {name}"
-            )
-        reporter = Reporter(Screen(), life)
-        if not reporter.do("uninstall") and state.pod is not None:
-            return fail(
-                f"the Module {name} is gone all the same, but its host is not, as in a cluster:"
-                f" {_what_is_left(home, state)}"
-            )
-        life.forget()
-        return reporter.status
+            life.delete()
+            return _hangs(name, state)
+        return _uninstall(life, Reporter(Screen(), life))
+
+
+def _uninstall(life: Life, reporter: Reporter) -> int:
+    if not reporter.do("uninstall") and life.state.pod is not None:
+        return fail(
+            f"the Module {life.home.name} is gone all the same, but its host is not, as in a"
+            f" cluster: {_what_is_left(life.home, life.state)}"
+        )
+    life.forget()
+    return reporter.status
+
+
+def _has_left(home: Home, state: State) -> int:
+    return fail(f"{home.name} is deleted, but its host is not: {_what_is_left(home, state)}")
 
 
 def _what_is_left(home: Home, state: State) -> str:
@@ -206,12 +218,11 @@ def _run(given: argparse.Namespace) -> int:
     from modulehost.cli.local_run import live
 
     store = Store()
-    modules = given_modules(given)
-    store.prepare()
-    for module in modules:
-        home = store.home_of_run(module.name)
+    for asked in files.asked(given):
+        store.prepare()
+        home = store.home_of_run(asked.module.name)
         with home.alone():
-            if status := live(home, new_state(module, given), given.kubeconfig):
+            if status := live(home, files.new_state(asked, given)):
                 return status
     return 0
 
@@ -222,6 +233,7 @@ _DO: dict[str, Callable[[argparse.Namespace], int]] = {
     "describe": describe,
     "hibernate": _hibernate,
     "resume": _resume,
+    "fail": _fail,
     "delete": _delete,
     "logs": logs,
     "run": _run,

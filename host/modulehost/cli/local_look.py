@@ -11,9 +11,10 @@ from modulehost.cli.local_report import ago, phase_of, show_log, show_module
 from modulehost.cli.said import note
 from modulehost.cli.terminal import Cell, Screen
 from modulehost.local import lines, pod
-from modulehost.local.documents import module_of
+from modulehost.local.documents import Module
 from modulehost.local.errors import RefusedError
-from modulehost.local.store import State, Store
+from modulehost.local.state import State
+from modulehost.local.store import Store
 
 
 def list_all(_given: argparse.Namespace) -> int:
@@ -44,7 +45,11 @@ def _host(state: State) -> str:
 def describe(given: argparse.Namespace) -> int:
     """Print all there is to know of a Module."""
     home, state = Store().find(given.name)
-    module = module_of(str(home.path), state.document)
+    if given.json:
+        print(json.dumps(state.as_object(), indent=2, ensure_ascii=False))
+        return 0
+    module, manager = Module(state.document), state.manager
+    config = home.config / "config.json"
     host = "none"
     if state.pod is not None:
         is_alive = pod.is_alive(state.pod)
@@ -57,12 +62,15 @@ def describe(given: argparse.Namespace) -> int:
         {
             "Name": module.name,
             "Namespace": module.namespace,
-            "Phase": f"{state.phase}, for {ago(time.time() - state.since)}",
+            "Phase": f"{state.phase}, for {ago(time.time() - state.since)}"
+            + (", deleted" if state.is_deleted else ""),
             "Message": state.message,
-            "Workspace": f"{module.workspace.namespace}/{module.workspace.name}",
+            "Workspace": module.workspace,
             "Image": f"{module.image}, in its place the plugin {state.plugin}",
             "Host": host,
-            "Config": f"{home.config}/config.json" if state.pod else "none, for it has had no host",
+            "Pod": manager.get("runnerPodName", ""),
+            "Service": manager.get("runnerServiceName", ""),
+            "Config": str(config) if config.exists() else "none, for it has had no host",
             "Log": f"modulehost local logs {module.name}",
         },
     )

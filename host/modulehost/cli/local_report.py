@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from modulehost.cli.terminal import Cell, Screen
 from modulehost.local.diff import changes, leaves
 from modulehost.local.life import Life, Result
 from modulehost.local.lines import shown
-from modulehost.local.store import MOVING, State
+from modulehost.local.state import MOVING, State
 from modulehost.shared.records import Operation
 
 BEGINS: Final[dict[Operation, str]] = {
@@ -43,31 +42,38 @@ class Reporter:
         try:
             result: Result = getattr(life, operation)()
         except KeyboardInterrupt:
-            note(
-                f"stopped, as if the operator had been restarted: {name} stays {life.state.phase},"
-                f" and is failed after {life.state.stuck_after:g} s"
-            )
+            note(f"stopped, as if the operator had been restarted: {self._stays}")
             raise
         show_changes(self._screen, result)
         self._screen.line(f"{name} ", *ending(life.state, result))
         if not result.succeeded:
             self.status = 1
-            note(result.event)
+            note(shown_event(result.event))
             self._cure(operation)
         return result.succeeded
 
     def _cure(self, operation: Operation) -> None:
         name, state = self._life.module.name, self._life.state
-        cures = {
-            "install": f"nothing but deletion is left: modulehost local delete {name}, and"
-            " apply it again",
-            "uninstall": "" if state.pod else "nothing was installed, so nothing is left",
-        }
-        stays = f"{name} stays {state.phase}, and is failed after {state.stuck_after:g} s"
-        cure = cures.get(operation, stays)
-        if cure:
-            log = f"; modulehost local logs {name} has the log" if state.pod else ""
-            note(f"{cure}{log}")
+        match operation:
+            case "install":
+                cure = f"nothing but deletion is left: modulehost local delete {name}, and apply it"
+                cure += " again"
+            case "uninstall" if state.pod is not None:
+                return  # whoever has called it knows more of what is left
+            case "uninstall" if state.manager:
+                cure = "nobody can call its host any more: what the plugin has made is still there"
+            case "uninstall":
+                cure = "nothing was installed, so nothing is left"
+            case _:
+                cure = self._stays
+        note(cure + (f"; modulehost local logs {name} has the log" if state.pod else ""))
+
+    @property
+    def _stays(self) -> str:
+        name, state = self._life.module.name, self._life.state
+        if state.is_deleted:
+            return f"{name} stays {state.phase}, and hangs: modulehost local fail {name}"
+        return f"{name} stays {state.phase}, and is failed after {state.stuck_after:g} s"
 
 
 def ending(state: State, result: Result) -> tuple[Cell, Cell]:
@@ -109,7 +115,7 @@ def show_module(screen: Screen, state: State, facts: dict[str, str]) -> None:
         style = phase_of(state)[1] if fact == "Phase" else ""
         screen.line((f"{fact + ':':11}", "bold"), (words, style))
     screen.line()
-    metadata = list(leaves(json.loads(state.annotation)))
+    metadata = list(leaves(state.metadata))
     screen.line(("Metadata:", "bold"), "" if metadata else "  none")
     for path, value in metadata:
         screen.line(f"  {path}: {value}")
@@ -118,6 +124,11 @@ def show_module(screen: Screen, state: State, facts: dict[str, str]) -> None:
     if state.events:
         rows = [(ago(time.time() - e.at), e.reason, e.message) for e in state.events]
         screen.table(("AGO", "REASON", "MESSAGE"), rows)
+
+
+def shown_event(event: str) -> str:
+    """The event as kubectl shows it, line breaks and all, without what a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in event).rstrip()
 
 
 def took(seconds: float) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from modulehost.cli.local_report import BEGINS, ending, show_changes, show_log, took
+from modulehost.cli.local_report import BEGINS, ending, show_changes, show_log, shown_event, took
 from modulehost.cli.said import note
 from modulehost.cli.terminal import Cell, Screen
 from modulehost.local import pod
 from modulehost.local.diff import changes
 from modulehost.local.life import Life, Result
 from modulehost.local.lines import Tail
-from modulehost.local.store import MOVING, Home, State
+from modulehost.local.state import MOVING, State
+from modulehost.local.store import Home
 from modulehost.shared.records import Operation
 
 _KNOWN = ("operation", "plugin", "request_id")  # of a log line under its operation
@@ -23,12 +23,13 @@ _DULL = ("listening", "operation finished", "call refused")  # told by what is p
 _LIFE: tuple[Operation, ...] = ("install", "sleep", "resume", "uninstall")
 
 
-def live(home: Home, state: State, kubeconfig: Path | None) -> int:
+def live(home: Home, state: State) -> int:
     """Take the Module through its life; 1 at the first failure. Nothing is left of a success."""
     if (before := home.read()) is not None and before.pod is not None:
+        pod.let_go(before.pod)
         pod.stop(before.pod)  # of a run that was killed
     home.empty()
-    life = Life(home, state, kubeconfig)
+    life = Life(home, state)
     signal.signal(signal.SIGTERM, _stop)
     try:
         return _Run(life).live()
@@ -90,7 +91,7 @@ class _Run:
         self._results.append(result)
         screen.line(*ending(self._life.state, result))
         if not result.succeeded:
-            screen.line((result.event, "red"))
+            screen.line((shown_event(result.event), "red"))
         return result
 
     def _show(self, line: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ _SCAFFOLD = Path(modulehost.__file__).parent / "scaffold"
 _SUFFIX = ".tmpl"
 _PACKAGE = "package"  # what the folder of the package is called in the template
 _NAME = re.compile("[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_LONGEST = 63  # the operator names a Service after the Module
+_LONGEST = 63  # as a label of Kubernetes
 _TAKEN = frozenset(
     ("modulehost", "tests", "true", "false", "null", "yes", "no", "on", "off", "y", "n")
 )

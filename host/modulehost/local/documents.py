@@ -1,192 +1,170 @@
-"""What the operator is given, as a ``Module``: either format, or a definition without one.
-
-The types are those of the operator's CRD and of the definitions that were before it; a document
-that the API server would not take is refused here.
-"""
+"""A Module as the API server takes it of a document, and holds it."""
 
 from __future__ import annotations
 
+import copy
 import re
-from typing import Annotated, Any, Final, Literal, TypeVar
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any, Final, NamedTuple
 
-import msgspec
-from msgspec import Meta
-
+from modulehost.local import schema as shape
 from modulehost.local.errors import RefusedError
-from modulehost.local.items import Items, NewItem, OldItem
 
 API_VERSION: Final = "batch.forkspacer.com/v1"
 
-_Name = Annotated[str, Meta(min_length=1, max_length=253)]
-_NAME = re.compile("[a-z]([-a-z0-9]*[a-z0-9])?")
-_LONGEST_NAME = 63  # the operator names a Service after the Module
-_T = TypeVar("_T")
+_LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_NAME: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_LONGEST_NAME: Final = 253
 
 
-class Metadata(msgspec.Struct):
-    """What a Module is called."""
+class Module:
+    """A Module as the API server holds it: the document with the CRD's defaults filled in."""
 
-    name: str
-    namespace: str = "default"
-    annotations: dict[str, str] | None = None
-
-
-class Workspace(msgspec.Struct):
-    """Where a Module belongs."""
-
-    name: _Name
-    namespace: Annotated[str, Meta(min_length=1, max_length=63)] = "default"
-
-
-class Custom(msgspec.Struct):
-    """What a Module is made of."""
-
-    image: str
-    permissions: list[Literal["workspace", "controller"]] | None = None
-
-
-class Spec(msgspec.Struct):
-    """What somebody wants of a Module."""
-
-    workspace: Workspace
-    custom: Custom | None = None
-    source: dict[str, Any] | None = None
-    helm: Any = None
-    config: dict[str, Any] | None = None
-    hibernated: bool = False
-
-
-class Definition(msgspec.Struct):
-    """A resource definition of the format before October 2025."""
-
-    class About(msgspec.Struct):
-        """Who made it."""
-
-        name: str
-        version: str | float
-        supportedOperatorVersion: str  # noqa: N815 - as it is written
-
-    kind: Literal["Custom"]
-    metadata: About
-    spec: Custom
-    config: list[OldItem] | None = None
-
-
-class Module(msgspec.Struct):
-    """A Module as somebody has applied it."""
-
-    name: str
-    namespace: str
-    workspace: Workspace
-    image: str
-    permissions: list[str]
-    hibernated: bool
-    items: Items
-    values: dict[str, Any] | None
-    """``spec.config`` as given, None without one."""
-
-    document: dict[str, Any]
-    """All of it."""
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self._spec: dict[str, Any] = document["spec"]
+        self._custom: dict[str, Any] | None = self._spec.get("custom")
 
     @property
-    def is_old(self) -> bool:
-        """Whether its definition is of the format before October 2025."""
-        return "source" in self.document["spec"]
+    def name(self) -> str:
+        """Its name."""
+        return str(self.document["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Where the object is; its pod is elsewhere."""
+        return str(self.document["metadata"]["namespace"])
+
+    @property
+    def workspace(self) -> str:
+        """Where it belongs, as ``NAMESPACE/NAME``."""
+        workspace = self._spec["workspace"]
+        return f"{workspace['namespace']}/{workspace['name']}"
+
+    @property
+    def workspace_name(self) -> str:
+        """The name alone."""
+        return str(self._spec["workspace"]["name"])
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether it says what to run."""
+        return self._custom is not None
+
+    @property
+    def image(self) -> str:
+        """What to run."""
+        return str((self._custom or {}).get("image", ""))
+
+    @property
+    def permissions(self) -> list[str]:
+        """What its pod may have."""
+        return list((self._custom or {}).get("permissions") or [])
+
+    @property
+    def is_hibernated(self) -> bool:
+        """Whether somebody wants it to sleep."""
+        return bool(self._spec["hibernated"])
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """What its config may be: the definition."""
+        return self.document.get("config") or []
+
+    @property
+    def values(self) -> dict[str, Any] | None:
+        """Its config as given, None without one."""
+        return self._spec.get("config")
 
 
-def module_of(path: str, document: dict[str, Any]) -> Module:
-    """The Module of a document. Raises RefusedError where the operator would not take it."""
-    if (given := document.get("apiVersion")) != API_VERSION:
-        raise RefusedError(f"{path}: apiVersion is {given or 'missing'}; write {API_VERSION}")
-    metadata = _convert(path, document, "metadata", Metadata)
-    if not _NAME.fullmatch(metadata.name) or len(metadata.name) > _LONGEST_NAME:
-        raise RefusedError(
-            f"{path}: metadata.name {metadata.name!r} cannot name a Service, as the operator has"
-            " it do: it takes lower-case letters, digits and hyphens, a letter first, at most"
-            f" {_LONGEST_NAME} of them"
-        )
-    spec = _convert(path, document, "spec", Spec)
-    if spec.helm is not None:
+class Taken(NamedTuple):
+    """A document that kubectl and the API server take."""
+
+    module: Module
+    given: dict[str, Any]
+    """What came through, without the defaults."""
+
+    dropped: list[str]
+    """What did not, in words."""
+
+    schema: shape.Schema
+    """The CRD's."""
+
+
+def take(
+    path: str,
+    given: dict[str, Any],
+    schema: shape.Schema = shape.MODULE,
+    *,
+    is_strict: bool = True,
+) -> Taken:
+    """The Module of a document, on its way from kubectl to the API server.
+
+    ``is_strict``: as kubectl does by default, refuse what the CRD does not know. Raises
+    RefusedError where kubectl or the API server would.
+    """
+    document = copy.deepcopy(given)
+    if (version := document.get("apiVersion")) != API_VERSION:
+        raise RefusedError(f"{path}: apiVersion is {version or 'missing'}; write {API_VERSION}")
+    dropped = [f"{place} is null, which kubectl apply drops" for place in _drop_nulls(document)]
+    _check_metadata(path, document)
+    if "helm" in (document.get("spec") or {}):
         raise RefusedError(f"{path}: it is a Helm module, which has no plugin: nothing can be run")
-    items: Items
-    if spec.source is not None:
-        definition = _definition(path, spec.source)
-        custom, items = definition.spec, definition.config or []
-    elif spec.custom is not None:
-        custom = spec.custom
-        items = _convert(path, {"config": document.get("config") or []}, "config", list[NewItem])
-    else:
+    unknown = list(shape.drop_unknown(document, schema))
+    if unknown and is_strict:
+        words = ", ".join(_unknown(*one) for one in unknown)
+        raise RefusedError(f"{path}: strict decoding error: {words}")
+    dropped += [f"the API server drops the {_unknown(*one)}" for one in unknown]
+    given = copy.deepcopy(document)
+    shape.fill_in(document, schema)
+    if find_spec("jsonschema") is None:
+        raise RefusedError("Modules take a package more: pip install 'modulehost[cli]'")
+    if found := shape.problems(document, schema):
+        raise RefusedError(f"{path}: {'; '.join(found)}")
+    if is_strict and "custom" not in document["spec"]:
         raise RefusedError(f"{path}: spec.custom is missing: it names the image")
-    return Module(
-        name=metadata.name,
-        namespace=metadata.namespace,
-        workspace=spec.workspace,
-        image=custom.image,
-        permissions=list(custom.permissions or []),
-        hibernated=spec.hibernated,
-        items=items,
-        values=spec.config,
-        document=document,
-    )
+    return Taken(Module(document), given, dropped, schema)
 
 
-def wrap(path: str, definition: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """A Module around a definition that stands alone, with values for its ``spec.config``."""
-    about = _convert(path, {"definition": definition}, "definition", Definition).metadata
-    name = re.sub(r"[^a-z0-9]+", "-", about.name.lower()).strip("-")
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "Module",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {
-            "source": {"raw": definition},
-            "workspace": {"name": "dev-workspace", "namespace": "default"},
-            **({"config": values} if values else {}),
-        },
-    }
-
-
-def typed(path: str, definition: dict[str, Any], given: dict[str, str]) -> dict[str, Any]:
-    """The values that somebody has typed for a definition: JSON, but for what takes text."""
-    items = _convert(path, {"definition": definition}, "definition", Definition).config or []
-    types = {item.alias: item.type for item in items}
-    return {alias: _typed(types.get(alias), text) for alias, text in given.items()}
-
-
-def _typed(kind: str | None, text: str) -> Any:
-    if kind in ("string", "option"):
-        return text
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text.split(",") if kind == "multiple-options" else text
-
-
-def _definition(path: str, source: dict[str, Any]) -> Definition:
-    if "raw" in source:
-        return _convert(path, source, "raw", Definition, "spec.source.raw")
-    if "httpURL" in source:
+def _check_metadata(path: str, document: dict[str, Any]) -> None:
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(name := metadata.get("name"), str):
+        raise RefusedError(f"{path}: metadata.name is missing")
+    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
         raise RefusedError(
-            f"{path}: spec.source.httpURL is not fetched here: download it and give it with -f, or"
-            " put it under spec.source.raw"
+            f'{path}: metadata.name: Invalid value: "{name}": it takes lower-case letters, digits,'
+            f" hyphens and dots, at most {_LONGEST_NAME}, a letter or digit at either end of each"
+            " part"
         )
-    there = ", ".join(source) or "empty"
-    raise RefusedError(f"{path}: spec.source is {there}; put the definition under spec.source.raw")
+    annotations = metadata.get("annotations", {})
+    if not isinstance(annotations, dict) or not all(
+        isinstance(v, str) for v in annotations.values()
+    ):
+        raise RefusedError(
+            f"{path}: metadata.annotations: all values are texts; put them into quotes"
+        )
+    metadata.setdefault("namespace", "default")
 
 
-def _convert(
-    path: str, document: dict[str, Any], key: str, kind: type[_T], where: str | None = None
-) -> _T:
-    """The part of a document as a type."""
-    where = key if where is None else where
-    if document.get(key) is None:
-        raise RefusedError(f"{path}: {where} is missing")
-    try:
-        return msgspec.convert(document[key], kind)
-    except msgspec.ValidationError as error:
-        words, _, place = str(error).partition(" - at `$")
-        place = re.sub(r"^definition\.?", "", f"{where}{place.rstrip('`')}")
-        place = f"{place}: " if place else ""
-        missing = re.fullmatch("Object missing required field `(.*)`", words)
-        words = f"{missing[1]} is missing" if missing else words[0].lower() + words[1:]
-        raise RefusedError(f"{path}: {place}{words}") from None
+def _unknown(place: str, meant: str) -> str:
+    if place == "spec.source":  # the format before October 2025
+        return (
+            f'unknown field "{place}"; did you mean custom? modulehost definition prints a Module'
+        )
+    return f'unknown field "{place}"' + (f"; did you mean {meant}?" if meant else "")
+
+
+def _drop_nulls(value: Any, path: str = "") -> Iterator[str]:
+    """Take away what is null; the places."""
+    if isinstance(value, dict):
+        for key in list(value):
+            place = f"{path}.{key}".lstrip(".")
+            if value[key] is None:
+                del value[key]
+                yield place
+            else:
+                yield from _drop_nulls(value[key], place)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _drop_nulls(item, f"{path}[{number}]")

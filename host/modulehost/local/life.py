@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
-from modulehost.local import pod
-from modulehost.local.documents import Module, module_of
+from modulehost.local import pod, words
+from modulehost.local.documents import Module
 from modulehost.local.errors import RefusedError
 from modulehost.local.rules import refusal
-from modulehost.local.store import Home, Phase, State
-from modulehost.shared.errors import one_line
+from modulehost.local.state import Phase, State, generated_name
+from modulehost.local.store import Home, Store
 from modulehost.shared.records import Operation
 from modulehost.testing.operator import (
     ANNOTATION,
     MAX_ANNOTATIONS,
-    OTHER_ANNOTATIONS,
     Operator,
     Outcome,
     go_json,
 )
-
-LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
-"""The annotation in which kubectl keeps a copy of the document."""
-
-_FAILED: Final = "Module installation failed. Check events for more information."
-_INSTALLED: Final = "Module installed successfully"
-_REFUSED: Final = "failed to call the custom module: connection refused: its host has ended"
 
 
 class Result(NamedTuple):
@@ -44,7 +36,7 @@ class Result(NamedTuple):
     """What the Module's user reads; empty for a success."""
 
     note: str = ""
-    """What the operator does not tell of a success."""
+    """What the operator does not tell."""
 
     @property
     def succeeded(self) -> bool:
@@ -53,13 +45,29 @@ class Result(NamedTuple):
 
 
 class Life:
-    """One Module, its state and its host; ``kubeconfig`` is mounted when the host is started."""
+    """One Module, its state and its host.
 
-    def __init__(self, home: Home, state: State, kubeconfig: Path | None = None) -> None:
+    Leaving the block is the end of the command: the operator's idle connection outlives it.
+    """
+
+    def __init__(self, home: Home, state: State) -> None:
         self.home = home
         self.state = state
-        self.module: Module = module_of(str(home.path), state.document)
-        self._kubeconfig = kubeconfig
+        self.module = Module(state.document)
+        self._operator: Operator | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if self._operator is not None and self.state.pod is not None and self.home.path.exists():
+            if (idle := self._operator.idle) is not None:
+                pod.keep_open(self.state.pod, idle)
+                self.home.write(self.state)
+            self._operator.close()
+            self._operator = None
 
     def install(self) -> Result:
         """Install the module. What fails is ``failed`` for ever."""
@@ -67,9 +75,9 @@ class Life:
         result = self._call("install")
         if result.event:
             self._warn("InstallError", result.event)
-            self._enter("failed", _FAILED)
+            self._enter("failed", words.FAILED)
         else:
-            self._enter("ready", _INSTALLED)
+            self._enter("ready", words.INSTALLED)
         return result
 
     def sleep(self) -> Result:
@@ -82,6 +90,7 @@ class Life:
 
     def uninstall(self) -> Result:
         """Delete the Module. It goes whatever is answered; after a failure its host stays."""
+        self.state.is_deleted = True
         self._enter("uninstalling")
         result = self._call("uninstall")
         if result.event:
@@ -90,9 +99,22 @@ class Life:
             self._enter("deleted", "uninstall failed: the Module is gone, its host is not")
         return result
 
+    def delete(self) -> None:
+        """Mark the Module as deleted in a phase in which the operator leaves it alone."""
+        self.state.is_deleted = True
+        self.home.write(self.state)
+
+    def fail(self) -> None:
+        """Set the phase by hand, as ``kubectl patch --subresource=status`` does."""
+        self._enter("failed", self.state.message)
+
     def stop(self) -> None:
         """Stop the host."""
+        if self._operator is not None:
+            self._operator.close()
+            self._operator = None
         if self.state.pod is not None:
+            pod.let_go(self.state.pod)
             pod.stop(self.state.pod)
 
     def forget(self) -> None:
@@ -118,48 +140,78 @@ class Life:
         self.home.write(self.state)
 
     def _call(self, operation: Operation) -> Result:
-        before = json.loads(self.state.annotation)
+        before = self.state.metadata
         began = time.monotonic()
-        values = self.module.values or {}
-        event = note = ""
-        if problem := refusal(self.module.items, values, is_old=self.module.is_old):
-            event = _event(operation, problem)
-        else:
+        reason, note = self._reach()
+        if not reason:
             outcome = self._send(operation)
             if not outcome.succeeded:
-                event = _event(operation, f"failed to {operation} module: {outcome.event}")
+                reason = f"failed to {operation} module: {outcome.event}"
             elif operation != "uninstall" and not outcome.stored:
                 note = self._why_not_stored(outcome)
-        after = json.loads(self.state.annotation)
-        return Result(operation, time.monotonic() - began, before, after, event, note)
+        event = words.failure(operation, reason) if reason else ""
+        seconds = time.monotonic() - began
+        return Result(operation, seconds, before, self.state.metadata, event, note)
+
+    def _reach(self) -> tuple[str, str]:
+        """Have a pod and its Service. Why there are none, and what the operator does not tell."""
+        state = self.state
+        if not self.module.is_custom:
+            return words.NO_CUSTOM, ""
+        if problem := refusal(self.module.items, self.module.values or {}):
+            return f"failed to render Custom spec: {problem}", ""
+        if service := state.manager.get("runnerServiceName"):
+            if state.pod is not None and pod.is_alive(state.pod):
+                return "", ""
+            state.pod = None  # somebody else may have its number and its port
+            return words.no_service(service), "its host has ended; the operator waits 30 s for it"
+        self.stop()  # one that was taken out of the annotation
+        name = generated_name()
+        services = {
+            other.manager["runnerServiceName"]: other.pod.port
+            for other in Store.around(self.home).states()
+            if other.pod is not None and "runnerServiceName" in other.manager
+        }
+        environ = {"HOSTNAME": name, **pod.service_links(services)}
+        values = self.module.values
+        try:
+            state.pod = pod.start(self.home, state.plugin, values, state.kubeconfig, environ)
+        except RefusedError as error:
+            return words.POD_FAILED, str(error)
+        born = time.strftime("%Y%m%d%H%M%S", time.gmtime())
+        state.keep(
+            runnerPodName=name,
+            runnerPodUniqueLabel=f"custom-manager-runner-{born}",
+            runnerServiceName=generated_name(),
+        )
+        self.home.write(state)
+        return "", ""
 
     def _send(self, operation: Operation) -> Outcome:
-        if self.state.pod is None:
-            plugin, values = self.state.plugin, self.module.values
-            try:
-                self.state.pod = pod.start(self.home, plugin, values, self._kubeconfig)
-            except RefusedError as error:
-                return Outcome(None, "", succeeded=False, stored=False, event=str(error))
-            self.home.write(self.state)
-        elif not pod.is_alive(self.state.pod):  # somebody else may have its port
-            return Outcome(None, "", succeeded=False, stored=False, event=_REFUSED)
-        with Operator(
-            self.state.pod.port,
-            name=self.module.name,
-            other_annotations=self._other_annotations,
-        ) as operator:
-            operator.annotation = self.state.annotation
-            outcome = operator.call(operation)
-            self.state.annotation = operator.annotation
+        state = self.state
+        assert state.pod is not None  # noqa: S101 - it has just been reached
+        if self._operator is None:
+            pod.let_go(state.pod)  # Go would use it again
+            service = state.manager["runnerServiceName"]
+            self._operator = Operator(
+                state.pod.port, name=service, other_annotations=self._other_annotations
+            )
+            self._operator.edit(state.metadata)
+        outcome = self._operator.call(operation)
+        if outcome.stored:
+            state.keep(innerMetaData=self._operator.metadata)
         return outcome
 
     @property
     def _other_annotations(self) -> int:
-        """Bytes of the operator's own, kubectl's copy of the file, and what stands in the file."""
-        copy = json.dumps(self.state.document, separators=(",", ":"), ensure_ascii=False) + "\n"
-        given = self.state.document["metadata"].get("annotations") or {}
-        others = [LAST_APPLIED, copy, *given, *map(str, given.values())]
-        return OTHER_ANNOTATIONS + sum(len(text.encode()) for text in others)
+        """Bytes of all annotations but the metadata itself: its name and wrapping count."""
+        others = sum(
+            len(text.encode())
+            for pair in self.state.annotations.items()
+            for text in pair
+            if pair[0] != ANNOTATION
+        )
+        return others + len(go_json({**self.state.manager, "innerMetaData": {}})) - len("{}")
 
     def _why_not_stored(self, outcome: Outcome) -> str:
         metadata = json.loads(outcome.body or "{}")
@@ -169,38 +221,4 @@ class Life:
         return (
             f"the metadata was not stored, which the operator tells nobody: with the other"
             f" annotations it takes {size} bytes of at most {MAX_ANNOTATIONS}; store less"
-        )
-
-
-_LONGEST: Final = 2000  # characters: the longest reason of the host, and the words around it
-_WORDS: Final = {
-    "install": "installation",
-    "uninstall": "uninstallation",
-    "sleep": "sleep",
-    "resume": "resume",
-}
-
-
-def _event(operation: Operation, reason: str) -> str:
-    """The operator's words for a failure."""
-    end = ". Finalizer will be removed to allow deletion." if operation == "uninstall" else ""
-    return f"Module {_WORDS[operation]} failed: {one_line(reason, _LONGEST)}{end}"
-
-
-def may_change(old: Module, new: Module) -> None:
-    """Refuse a change of what the operator lets nobody change. Raises RefusedError."""
-    pairs = {
-        "spec.workspace": (old.workspace, new.workspace),
-        "spec.config": (old.values, new.values),
-        "spec.source": (
-            old.document["spec"].get("source"),
-            new.document["spec"].get("source"),
-        ),
-        "spec.custom.image": (old.image, new.image),
-    }
-    changed = [field for field, (before, after) in pairs.items() if before != after]
-    if changed:
-        raise RefusedError(
-            f"{old.name}: {changed[0]}: field is immutable: modulehost local delete {old.name},"
-            " then apply it again"
         )

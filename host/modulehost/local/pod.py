@@ -10,24 +10,35 @@ import os
 import select
 import shutil
 import signal
+import socket
+import subprocess
 import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from modulehost.local.errors import RefusedError
-from modulehost.local.store import Home, Pod
+from modulehost.local.state import Pod
+from modulehost.local.store import Home
 from modulehost.plugin.config import FILE, KUBECONFIG
 from modulehost.shared.errors import one_line
+from modulehost.testing.operator import IDLE_CONNECTION
 from modulehost.testing.server import HostStartError, ModuleServer
 
 _MARK: Final = "MODULEHOST_LOCAL"
 _STOP: Final = 30.0  # seconds that Kubernetes gives a pod
 
 
-def start(home: Home, plugin: str, config: dict[str, Any] | None, kubeconfig: Path | None) -> Pod:
+def start(
+    home: Home,
+    plugin: str,
+    config: dict[str, Any] | None,
+    kubeconfig: str | None,
+    environ: dict[str, str],
+) -> Pod:
     """Start the host with that config, and wait until it listens. Raises RefusedError."""
     mark = uuid.uuid4().hex
+    shutil.rmtree(home.state, ignore_errors=True)  # of a pod that was before
     try:
         home.config.mkdir(mode=0o700, exist_ok=True)
         for private in (home.log, home.config / FILE, home.config / KUBECONFIG):
@@ -36,7 +47,8 @@ def start(home: Home, plugin: str, config: dict[str, Any] | None, kubeconfig: Pa
             (home.config / KUBECONFIG).unlink()
         else:
             shutil.copyfile(kubeconfig, home.config / KUBECONFIG)
-        server = ModuleServer(home.path.absolute(), plugin, config, outlives=True, **{_MARK: mark})
+        settings = {**environ, _MARK: mark}
+        server = ModuleServer(home.path.absolute(), plugin, config, outlives=True, **settings)
         try:
             server.start()
         except BaseException:
@@ -47,6 +59,44 @@ def start(home: Home, plugin: str, config: dict[str, Any] | None, kubeconfig: Pa
     except HostStartError as error:
         raise RefusedError(one_line(f"{home.name}: {error}")) from None
     return Pod(server.pid, server.port, mark)
+
+
+def service_links(services: dict[str, int]) -> dict[str, str]:
+    """The variables that Kubernetes adds to a pod for Services, by name and port: seven each."""
+    environ: dict[str, str] = {}
+    for name, port in services.items():
+        prefix = name.upper().replace("-", "_")
+        address = f"tcp://127.0.0.1:{port}"
+        environ |= {
+            f"{prefix}_SERVICE_HOST": "127.0.0.1",
+            f"{prefix}_SERVICE_PORT": str(port),
+            f"{prefix}_PORT": address,
+            f"{prefix}_PORT_80_TCP": address,
+            f"{prefix}_PORT_80_TCP_PROTO": "tcp",
+            f"{prefix}_PORT_80_TCP_PORT": str(port),
+            f"{prefix}_PORT_80_TCP_ADDR": "127.0.0.1",
+        }
+    return environ
+
+
+def keep_open(pod: Pod, connection: socket.socket) -> None:
+    """Keep a connection open for as long as the operator does, beyond the end of the command."""
+    pod.connection = subprocess.Popen(
+        ["sleep", f"{IDLE_CONNECTION:g}"],  # noqa: S607 - wherever the system has it
+        env={**os.environ, _MARK: pod.mark},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=[connection.fileno()],
+        start_new_session=True,
+    ).pid
+
+
+def let_go(pod: Pod) -> None:
+    """Close the connection that is kept open, if there is one."""
+    if pod.connection:
+        stop(Pod(pod.connection, pod.port, pod.mark))
+        pod.connection = 0
 
 
 def is_alive(pod: Pod) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any, Final
@@ -13,27 +15,51 @@ from modulehost.local.errors import RefusedError
 
 _CURE: Final = "; modulehost definition prints a good one"
 
+_GO_NUMBERS: Final = {
+    "int": re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$"),
+    "float": re.compile(
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+    ),
+}
+"""What Go's YAML takes for a number: 1e3 is one, 12:30 is not."""
 
-def read(path: str, text: bytes) -> list[dict[str, Any]]:
-    """The Modules and definitions in a file of YAML or JSON. Other kinds are passed over."""
-    try:
-        documents = [msgspec.json.decode(text)]
-    except (msgspec.DecodeError, RecursionError):
-        documents = _read_yaml(path, text)
+
+def read(path: str, text: bytes, kind: str = "Module") -> list[dict[str, Any]]:
+    """The Modules in a file of YAML or JSON. Other kinds are passed over. Raises RefusedError."""
     found = []
     kinds = []
-    for document in documents:
+    for document in _parse(path, text):
         if document is None:
             continue
         if not isinstance(document, dict) or "kind" not in document:
-            raise RefusedError(f"{path} is no Module: it has no kind{_CURE}")
+            raise RefusedError(f"{path} is no {kind}: it has no kind{_CURE}")
         kinds.append(str(document["kind"]))
-        if document["kind"] in ("Module", "Custom"):
+        if document["kind"] == kind:
             found.append(_plain(path, document))
+    if "Custom" in kinds:
+        raise RefusedError(
+            f"{path} has a resource definition (kind: Custom), which the operator since 2025-10"
+            " does not take: modulehost definition prints a Module"
+        )
     if not found:
         there = f"it has {', '.join(kinds)}" if kinds else "it is empty"
-        raise RefusedError(f"{path} has no Module and no definition (kind: Custom): {there}{_CURE}")
+        raise RefusedError(f"{path} has no {kind}: {there}{_CURE}")
     return found
+
+
+def _parse(path: str, text: bytes) -> list[Any]:
+    def pairs(given: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in given:
+            if key in found:
+                raise RefusedError(f'{path}: key "{key}" already set in map; keep one of them')
+            found[key] = value
+        return found
+
+    try:
+        return [json.loads(text, object_pairs_hook=pairs)]
+    except (ValueError, RecursionError):
+        return _read_yaml(path, text)
 
 
 def _read_yaml(path: str, text: bytes) -> list[Any]:
@@ -42,13 +68,30 @@ def _read_yaml(path: str, text: bytes) -> list[Any]:
     import yaml
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc] # yaml has no types
-        """Without dates, which JSON does not have: they stay text."""
+        """With Go's numbers, without dates, which JSON does not have: they stay text."""
 
         yaml_implicit_resolvers = {  # noqa: RUF012 - of the base's form
-            first: [(tag, form) for tag, form in resolvers if not tag.endswith(":timestamp")]
-            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+            first: [
+                pair for pair in pairs if not pair[0].endswith((":timestamp", ":int", ":float"))
+            ]
+            for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
 
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            keys = set()
+            for key, _ in node.value:
+                if (key.tag, str(key.value)) in keys:
+                    line = key.start_mark.line + 1
+                    raise RefusedError(
+                        f'{path}, line {line}: key "{key.value}" already set in map; keep one of'
+                        " them"
+                    )
+                keys.add((key.tag, str(key.value)))
+            return super().construct_mapping(node, deep=deep)
+
+    for kind, form in _GO_NUMBERS.items():
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", form, list("-+.0123456789"))
+    Loader.add_constructor("tag:yaml.org,2002:map", Loader.construct_yaml_map)
     try:
         return list(yaml.load_all(text, Loader))
     except yaml.YAMLError as error:

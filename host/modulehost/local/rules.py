@@ -10,18 +10,7 @@ import re
 from difflib import get_close_matches
 from typing import Any, Final
 
-from modulehost.local.items import (
-    BooleanRule,
-    IntegerRule,
-    Items,
-    NewItem,
-    OldItem,
-    OldRule,
-    OptionRule,
-    Rule,
-    StringRule,
-)
-from modulehost.plugin.definition import regex_warnings
+from modulehost.plugin.re2 import regex_warnings
 
 _MISSING: Final = object()
 _KINDS: Final = {
@@ -31,29 +20,27 @@ _KINDS: Final = {
     "option": "option",
     "multipleOptions": "multiple options",
 }
+"""The rules that an item may have, the first of them wins; and what they are called."""
+
+Item = dict[str, Any]
+Rule = dict[str, Any]
 
 
-def refusal(items: Items, values: dict[str, Any], *, is_old: bool) -> str:
-    """Why the operator does not install a module with these values; empty when it does."""
-    if is_old and (unknown := sorted(values.keys() - {item.alias for item in items})):
-        return f"failed to validate configuration: unknown field '{unknown[0]}' provided in input"
+def refusal(items: list[Item], values: dict[str, Any]) -> str:
+    """Why the operator does not take these values; empty when it does."""
     for item in items:
-        value = values.get(item.alias, _MISSING)
-        if isinstance(item, OldItem):
-            if problem := _old_problem(item, value):
-                return f"failed to validate configuration: {problem}"
-            continue
-        kind = next((key for key in _KINDS if getattr(item, key) is not None), None)
+        alias = item["alias"]
+        kind = next((kind for kind in _KINDS if kind in item), None)
         if kind is None:
-            return f'unknown config type for alias "{item.alias}"'
-        if problem := _new_problem(item, kind, value):
-            return f'failed to validate {_KINDS[kind]} config for alias "{item.alias}": {problem}'
+            return f'unknown config type for alias "{alias}"'
+        if problem := _problem(kind, item[kind], values.get(alias, _MISSING)):
+            return f'failed to validate {_KINDS[kind]} config for alias "{alias}": {problem}'
     return ""
 
 
-def notes(items: Items, values: dict[str, Any]) -> list[str]:
+def notes(items: list[Item], values: dict[str, Any]) -> list[str]:
     """What somebody should know who has written the values, and the operator does not tell."""
-    aliases = [item.alias for item in items]
+    aliases = [item["alias"] for item in items]
     told = []
     for alias in values if aliases else ():
         if alias not in aliases:
@@ -61,58 +48,30 @@ def notes(items: Items, values: dict[str, Any]) -> list[str]:
             cure = f"did you mean {close[0]}?" if close else f"there are {', '.join(aliases)}"
             told.append(f"spec.config: there is no item {alias}; {cure}")
     for item in items:
-        regex = item.spec.regex if isinstance(item, OldItem) else _regex(item)
+        regex = item.get("string", {}).get("regex")
         if regex and _compiled(regex) is None and not _not_re2(regex):
-            told.append(f"{item.alias}: its regex is not looked at here: Python cannot read it")
+            told.append(f"{item['alias']}: its regex is not looked at here: Python cannot read it")
     return told
 
 
-def _regex(item: NewItem) -> str:
-    return (item.string.regex or "") if item.string else ""
-
-
-def _new_problem(item: NewItem, kind: str, value: object) -> str:
-    rule: Rule = getattr(item, kind)
-    words = _KINDS[kind]
+def _problem(kind: str, rule: Rule, value: object) -> str:
     if value is _MISSING:
-        return f"a value is required for this {words} field" if rule.required else ""
-    if not rule.editable:
-        return f"this {words} field is not editable"
-    match rule:
-        case IntegerRule():
-            return _integer_problem(value, rule.min, rule.max)
-        case BooleanRule():
+        return f"a value is required for this {_KINDS[kind]} field" if rule.get("required") else ""
+    if not rule.get("editable", True):
+        return f"this {_KINDS[kind]} field is not editable"
+    match kind:
+        case "integer":
+            return _integer_problem(value, rule.get("min"), rule.get("max"))
+        case "boolean":
             return "" if isinstance(value, bool) else "input is not a boolean"
-        case StringRule():
-            return _string_problem(value, rule.regex or "")
-        case OptionRule():
-            return _option_problem(value, rule.values)
+        case "string":
+            return _string_problem(value, rule.get("regex", ""))
+        case "option":
+            return _option_problem(value, rule["values"])
     return "input is not an string array"  # whatever it is: the operator looks for the wrong type
 
 
-def _old_problem(item: OldItem, value: object) -> str:
-    rule = item.spec
-    if value is _MISSING:
-        return f"field '{item.alias}' is required but missing" if rule.required else ""
-    if not rule.editable:
-        return f"field '{item.alias}' is not editable"
-    match item.type:
-        case "string":
-            problem = _string_problem(value, rule.regex or "")
-        case "integer":
-            problem = _integer_problem(value, rule.min, rule.max)
-        case "float":
-            problem = _float_problem(value, rule.min, rule.max)
-        case "boolean":
-            problem = "" if isinstance(value, bool) else "input is not a boolean"
-        case "option":
-            problem = _option_problem(value, rule.options)
-        case _:
-            problem = _options_problem(value, rule)
-    return f"validation failed for field '{item.alias}': {problem}" if problem else ""
-
-
-def _integer_problem(value: object, least: float | None, most: float | None) -> str:
+def _integer_problem(value: object, least: int | None, most: int | None) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "input is not an integer"
     whole = int(value)  # 2.7 is 2, and stays 2.7 in config.json
@@ -120,16 +79,6 @@ def _integer_problem(value: object, least: float | None, most: float | None) -> 
         return f"value {whole} is less than minimum {int(least)}"
     if most is not None and whole > most:
         return f"value {whole} is greater than maximum {int(most)}"
-    return ""
-
-
-def _float_problem(value: object, least: float | None, most: float | None) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "input is not a float"
-    if least is not None and value < least:
-        return f"value {value:f} is less than minimum {least:f}"
-    if most is not None and value > most:
-        return f"value {value:f} is greater than maximum {most:f}"
     return ""
 
 
@@ -152,21 +101,6 @@ def _option_problem(value: object, options: list[str]) -> str:
     if value in options:
         return ""
     return f"invalid value '{value}', must be one of [{' '.join(options)}]"
-
-
-def _options_problem(value: object, rule: OldRule) -> str:
-    if not isinstance(value, list):
-        return "input is not an array"
-    if rule.min is not None and len(value) < rule.min:
-        return f"must select at least {int(rule.min)} options"
-    if rule.max is not None and len(value) > rule.max:
-        return f"must select at most {int(rule.max)} options"
-    for one in value:
-        if not isinstance(one, str):
-            return "all options must be strings"
-        if one not in rule.options:
-            return f"invalid option '{one}', must be one of [{' '.join(rule.options)}]"
-    return ""
 
 
 def _not_re2(regex: str) -> str:

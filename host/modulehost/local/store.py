@@ -9,79 +9,18 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 import msgspec
 
 from modulehost.local.errors import RefusedError
+from modulehost.local.state import State
 
 FOLDER: Final = ".modulehost"
-_RUN: Final = ".run-"
-
-STUCK_AFTER: Final = 300.0
-"""Seconds that a Module may be on its way before the operator gives it up."""
-
-Phase = Literal[
-    "installing", "ready", "sleeping", "sleeped", "resuming", "uninstalling", "failed", "deleted"
-]
-"""The operator's phases; ``deleted`` is a Module that is gone while its host is left behind."""
-
-MOVING: Final = ("installing", "sleeping", "resuming", "uninstalling")
-"""Phases that a Module should not stay in."""
-
-
-class Event(msgspec.Struct):
-    """What the operator tells the Module's user."""
-
-    at: float
-    reason: str
-    message: str
-
-
-class Pod(msgspec.Struct):
-    """The host of a Module: a process on this machine."""
-
-    pid: int
-    port: int
-    mark: str
-    """What the process has in its environment, and no other has."""
-
-
-class State(msgspec.Struct, kw_only=True):
-    """A Module as the API server would hold it. Times are seconds since 1970."""
-
-    document: dict[str, Any]
-    plugin: str
-    phase: Phase = "installing"
-    message: str = ""
-    since: float
-    annotation: str = "{}"
-    events: list[Event] = []
-    stuck_after: float = STUCK_AFTER
-    pod: Pod | None = None
-
-    def enter(self, phase: Phase, message: str = "") -> None:
-        """Begin a phase."""
-        self.phase = phase
-        self.message = message
-        self.since = time.time()
-
-    def warn(self, reason: str, message: str) -> None:
-        """Add an event."""
-        self.events.append(Event(time.time(), reason, message))
-
-    def settle(self) -> bool:
-        """Give up a Module that is on its way for too long; whether that was so."""
-        is_stuck = self.phase in MOVING and time.time() - self.since >= self.stuck_after
-        if is_stuck:
-            failed_at = self.since + self.stuck_after
-            self.enter("failed", f"{self.phase} for more than {self.stuck_after:g} s")
-            self.since = failed_at
-        return is_stuck
+_RUN: Final = "_"  # which no Module's name has
 
 
 class Home:
@@ -165,12 +104,18 @@ class Store:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = (folder or Path()) / FOLDER
 
+    @classmethod
+    def around(cls, home: Home) -> Store:
+        """That of a Module's folder."""
+        found = next(path for path in home.path.absolute().parents if path.name == FOLDER)
+        return cls(found.parent)
+
     def home(self, name: str) -> Home:
         """The folder of a Module, which need not be there."""
         return Home(self.folder / name)
 
     def home_of_run(self, name: str) -> Home:
-        """The folder of a Module that lives for one command; no Module's name begins like it."""
+        """The folder of a Module that lives for one command; no Module has a name like it."""
         return Home(self.folder / f"{_RUN}{name}")
 
     def prepare(self) -> None:
@@ -186,9 +131,17 @@ class Store:
     def names(self) -> list[str]:
         """The Modules that are there."""
         try:
-            return sorted(path.parent.name for path in self.folder.glob("[a-z]*/module.json"))
+            return sorted(path.parent.name for path in self.folder.glob("[a-z0-9]*/module.json"))
         except OSError:
             return []
+
+    def states(self) -> list[State]:
+        """Those of them that can be read."""
+        found = []
+        for name in self.names():
+            with suppress(RefusedError):
+                found += [state for state in [self.home(name).read()] if state]
+        return found
 
     def find(self, name: str) -> tuple[Home, State]:
         """A Module that is there. Raises RefusedError."""

@@ -48,16 +48,16 @@ class ModuleSpec:
     def sleep(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
         """Stop what costs while it runs, and remember in the metadata how to start it again.
 
-        Fires when the workspace hibernates. May raise ``ModuleError``; the module is marked as
-        failed five minutes later.
+        Fires when the module or its workspace hibernates. May raise ``ModuleError``; the module is
+        marked as failed five minutes later.
         """
 
     @hookspec(firstresult=True)
     def resume(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
         """Undo ``sleep``.
 
-        Fires when the workspace wakes up. May raise ``ModuleError``; the module is marked as
-        failed five minutes later.
+        Fires when the module is woken up, which a workspace does not do. May raise
+        ``ModuleError``; the module is marked as failed five minutes later.
         """
 
     @hookspec(firstresult=True)

@@ -269,14 +269,14 @@ CHECKS: Final = (
     Check(
         "uninstall-fresh",
         "Uninstall of nothing on a fresh host succeeds",
-        f"{OPERATOR}: a Module can be deleted before it was installed",
+        f"{OPERATOR}: an install can fail before there is a pod",
         "plugin",
         plugin.uninstall_fresh,
     ),
     Check(
         "uninstall-asleep",
         "A module can be uninstalled while it is asleep",
-        f"{OPERATOR}: a Module can be deleted in any phase",
+        f"{OPERATOR}: a Module can be deleted while it is sleeped",
         "plugin",
         plugin.uninstall_asleep,
     ),

@@ -18,6 +18,7 @@ import json
 import math
 import re
 import select
+import socket
 import time
 from decimal import Decimal
 from types import TracebackType
@@ -90,6 +91,7 @@ class Operator:
         self._other_annotations = other_annotations
         self._connection: http.client.HTTPConnection | None = None
         self._used_at = 0.0
+        self._is_idle = False
 
     def __enter__(self) -> Self:
         return self
@@ -103,6 +105,11 @@ class Operator:
     def metadata(self) -> dict[str, Any]:
         """What the operator has stored, and sends with the next call."""
         return read_go_json(self.annotation.encode())
+
+    @property
+    def idle(self) -> socket.socket | None:
+        """The connection that is kept for the next call, if there is one."""
+        return self._connection.sock if self._connection is not None and self._is_idle else None
 
     def edit(self, metadata: dict[str, Any]) -> None:
         """Somebody edits the annotation by hand."""
@@ -124,6 +131,7 @@ class Operator:
         has called; the answer is read when it comes sooner.
         """
         connection = self._connect()
+        self._is_idle = False
         body = self.annotation.encode()
         headers = {"Host": self.host, "Content-Type": "application/json"}
         try:
@@ -137,8 +145,10 @@ class Operator:
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            return self._failed(None, "", f"failed to call the custom module: {error!r}")
+            url = f"http://{self.host}:80/{operation}"
+            return self._failed(None, "", f'Post "{url}": {self._go_error(error)}')
         self._used_at = time.monotonic()
+        self._is_idle = True
         if response.will_close:
             self.close()
         return self._take(operation, response.status, answer, cannot_store=cannot_store)
@@ -160,6 +170,15 @@ class Operator:
         self.close()
         self._connection = http.client.HTTPConnection(self._address, self._port)
         return self._connection
+
+    def _go_error(self, error: Exception) -> str:
+        """What Go says of a connection that could not be had, or broke."""
+        if isinstance(error, http.client.RemoteDisconnected | http.client.IncompleteRead):
+            return "EOF"
+        words = str(getattr(error, "strerror", None) or error).lower()
+        did = "dial tcp" if isinstance(error, ConnectionRefusedError) else "read tcp"
+        step = "connect: " if isinstance(error, ConnectionRefusedError) else "read: "
+        return f"{did} {self._address}:{self._port}: {step}{words}"
 
     def _take(
         self, operation: Operation, status: int, answer: bytes, *, cannot_store: bool
