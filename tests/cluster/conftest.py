@@ -1,0 +1,94 @@
+"""The levels and their operator. A machine that cannot have a cluster says so in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster import cluster, levels, node_images, operators
+from cluster.levels import Level
+from cluster.operators import Operator
+from cluster.world import World
+from e2e import containers
+
+def _why_not() -> str | None:
+    """Why no cluster can be had here. In CI one must be."""
+    return None if os.environ.get("CI") == "true" else cluster.why_not()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out all that takes a cluster where there can be none."""
+    if _why_not():
+        config.hook.pytest_deselected(items=items)
+        items[:] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out, and why: a line each."""
+    if reason := _why_not():
+        terminalreporter.write_line(f"No cluster was made: {reason}.")
+    if operators.BINARY not in os.environ:
+        terminalreporter.write_line(
+            f"The stories were played by the stand-in: {operators.BINARY} names no operator."
+        )
+
+
+@contextlib.contextmanager
+def _home() -> Iterator[Path]:
+    # a short path, and not under /tmp: overlays do not stack on every kind of file system
+    folder = Path(tempfile.mkdtemp(prefix="modulehost-", dir="/var/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder for a cluster."""
+    with _home() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The images for a real node, as a docker archive."""
+    target = tmp_path_factory.mktemp("images") / "images.tar"
+    with containers.engine() as engine:
+        node_images.build(engine, target)
+    return target
+
+
+@pytest.fixture(scope="session", params=["fake-node", "real-node"])
+def level(request: pytest.FixtureRequest) -> Iterator[Level]:
+    """A cluster of each level, with what the operator's installation brings."""
+    with _home() as folder:
+        if request.param == "fake-node":
+            running = levels.fake(folder)
+        else:
+            running = levels.real(folder, [request.getfixturevalue("images")])
+        with running as level:
+            operators.prepare(level)
+            yield level
+
+
+@pytest.fixture(scope="session")
+def session_world(level: Level) -> World:
+    """The workspace of the stories, and an operator."""
+    operator = Operator(level)
+    operator.start()
+    world = World(level, operator)
+    world.prepare()
+    return world
+
+
+@pytest.fixture
+def world(session_world: World) -> Iterator[World]:
+    """What a story happens in: nothing of another story is left in it."""
+    yield session_world
+    session_world.clean()
