@@ -31,6 +31,7 @@ _PLURALS = {
     "services": "/api/v1",
     "endpointslices": "/apis/discovery.k8s.io/v1",
     "modules": "/apis/batch.forkspacer.com/v1",
+    "limitranges": "/api/v1",
     "workspaces": "/apis/batch.forkspacer.com/v1",
 }
 """Where the API has them."""

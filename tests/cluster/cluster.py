@@ -39,24 +39,28 @@ class Cluster:
         self.home = home.resolve()
         assert re.fullmatch(r"[\w./-]+", str(self.home)), f"{home}: the path goes into settings"
         assert len(str(self.home)) <= _LONGEST, f"{home}: the path is too long for Unix sockets"
-        self._run = self.home / "run"
+        self.run: Final = self.home / "run"
+        """What goes with the cluster."""
+
         digest = hashlib.sha256(str(self.home).encode()).hexdigest()
         self.network: Final = Network(f"modulehost-{digest[:8]}")
-        self.daemons: Final = Daemons(self._run / "pids", self.home / "log", self.network.inside)
+        self.daemons: Final = Daemons(self.run / "pids", self.home / "log", self.network.inside)
         self._programs = programs.folder()
-        self.kubeconfig: Final = self._run / "kubeconfig"
+        self.kubeconfig: Final = self.run / "kubeconfig"
 
     @property
     def exists(self) -> bool:
         """Whether there is one, or what is left of one."""
-        return self._run.exists()
+        return self.run.exists()
 
     def start(self, *, real_node: bool = False) -> None:
         """Bring it up, building and installing what that takes; with a real node if wanted."""
         assert not self.exists, f"there is a cluster in {self.home}: take it away first"
+        if reason := why_not():
+            raise RuntimeError(f"no cluster can be made: {reason}")
         programs.build()
         debian.install({**_TOOLS, **(node.TOOLS if real_node else {})})
-        self._run.mkdir(parents=True, mode=0o700)
+        self.run.mkdir(parents=True, mode=0o700)
         self.network.create()
         self._write_wrappers()
         self._plane.start()
@@ -69,10 +73,10 @@ class Cluster:
             return
         self.node.end()
         self._plane.end()
-        self.daemons.end(*(path.name for path in (self._run / "pids").glob("*")))
+        self.daemons.end(*(path.name for path in (self.run / "pids").glob("*")))
         self.network.remove()
-        unmount_below(self._run)
-        shutil.rmtree(self._run)
+        unmount_below(self.run)
+        shutil.rmtree(self.run)
         for name in _WRAPPERS:
             (self.home / name).unlink(missing_ok=True)
 
@@ -89,12 +93,12 @@ class Cluster:
 
     @property
     def _plane(self) -> Plane:
-        return Plane(self._programs, self._run, self.network, self.daemons)
+        return Plane(self._programs, self.run, self.network, self.daemons)
 
     @property
     def node(self) -> Node:
         """The real node."""
-        return Node(self._programs, self._run, self.daemons, self.kubeconfig)
+        return Node(self._programs, self.run, self.daemons, self.kubeconfig)
 
     def _write_wrappers(self) -> None:
         names = {

@@ -11,21 +11,35 @@ from pathlib import Path
 
 import pytest
 from cluster import cluster, levels, node_images, operators
-from cluster.levels import Level
+from cluster.levels import Level, RealLevel
 from cluster.operators import Operator
 from cluster.world import World
 from e2e import containers
+
+_FAKE = "fake-node"
+
 
 def _why_not() -> str | None:
     """Why no cluster can be had here. In CI one must be."""
     return None if os.environ.get("CI") == "true" else cluster.why_not()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out all that takes a cluster where there can be none."""
-    if _why_not():
-        config.hook.pytest_deselected(items=items)
-        items[:] = []
+    """Leave out all that takes a cluster where there can be none.
+
+    What asks for the fixture ``node`` is not for the level without one. What brings up clusters of
+    its own comes first: a machine can have one real node.
+    """
+    out = items if _why_not() else [item for item in items if _is_not_for_its_level(item)]
+    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
+    items.sort(key=lambda item: "level" in getattr(item, "fixturenames", ()))
+
+
+def _is_not_for_its_level(item: pytest.Item) -> bool:
+    level = item.callspec.params.get("level") if hasattr(item, "callspec") else None
+    return level == _FAKE and "node" in getattr(item, "fixturenames", ())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -64,11 +78,12 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.fixture(scope="session", params=["fake-node", "real-node"])
+@pytest.fixture(scope="session", params=[_FAKE, "real-node"])
 def level(request: pytest.FixtureRequest) -> Iterator[Level]:
     """A cluster of each level, with what the operator's installation brings."""
     with _home() as folder:
-        if request.param == "fake-node":
+        running: contextlib.AbstractContextManager[Level]
+        if request.param == _FAKE:
             running = levels.fake(folder)
         else:
             running = levels.real(folder, [request.getfixturevalue("images")])
@@ -85,6 +100,13 @@ def session_world(level: Level) -> World:
     world = World(level, operator)
     world.prepare()
     return world
+
+
+@pytest.fixture
+def node(level: Level) -> RealLevel:
+    """The level with a real node."""
+    assert isinstance(level, RealLevel)
+    return level
 
 
 @pytest.fixture

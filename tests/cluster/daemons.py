@@ -69,14 +69,19 @@ class Daemons:
         for name in names:
             self.send(name, number)
         for name in names:
-            try:
-                wait_until(lambda name=name: self.pid(name) is None, f"{name} has ended", seconds)
-            except AssertionError:
+            if not self._has_ended(name, seconds):
                 self.send(name, signal.SIGKILL)
-                wait_until(lambda name=name: self.pid(name) is None, f"{name} is killed")
+                assert self._has_ended(name, seconds), f"{name} cannot be killed"
             if child := self._children.pop(name, None):
                 child.wait()
             (self._folder / name).unlink(missing_ok=True)
+
+    def _has_ended(self, name: str, seconds: float) -> bool:
+        try:
+            wait_until(lambda: self.pid(name) is None, f"{name} has ended", seconds)
+        except AssertionError:
+            return False
+        return True
 
 
 def _born(pid: int) -> str:

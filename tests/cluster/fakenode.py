@@ -123,7 +123,9 @@ class FakeNode:
             address = _ADDRESSES.format(next(self._numbers))
             self._pods[uid] = FakePod(self._api, self._folder, pod, IMAGES[image], address)
         self._pods[uid].await_port()
-        self._set_status(pod, "Running", self._pods[uid].address, {"running": {"startedAt": _now()}})
+        self._set_status(
+            pod, "Running", self._pods[uid].address, {"running": {"startedAt": _now()}}
+        )
 
     def _end(self, pod: Document) -> None:
         about = pod["metadata"]

@@ -29,9 +29,7 @@ _LISTENS_WITHIN = 10.0
 class FakePod:
     """One pod, from its start on. ``folder/NAME`` has its files, its log and its number."""
 
-    def __init__(
-        self, api: Api, folder: Path, pod: Document, image: Image, address: str
-    ) -> None:
+    def __init__(self, api: Api, folder: Path, pod: Document, image: Image, address: str) -> None:
         name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
         self.address = address  # nothing listens there: loopback ones are no endpoints
         self._port = free_port()

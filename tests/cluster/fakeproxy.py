@@ -22,20 +22,20 @@ class Proxy(http.server.BaseHTTPRequestHandler):
     """Takes each request to a pod of the Service that its URL names."""
 
     protocol_version = "HTTP/1.1"
-    port_of: ClassVar[Callable[[str, str], int | None]]
+    chooses: ClassVar[list[Callable[[str, str], int | None]]] = []
 
     @classmethod
     def serve(cls, port_of: Callable[[str, str], int | None]) -> None:
         """Serve in a thread; ``port_of`` chooses a pod by namespace and Service."""
-        cls.port_of = staticmethod(port_of)
+        cls.chooses.append(port_of)
         server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), cls)
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
-    def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
+    def do_POST(self) -> None:
         """Pass it on, and the answer back."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         match = _SERVICE.fullmatch(self.path)
-        port = self.port_of(match[2], match[1]) if match else None
+        port = self.chooses[0](match[2], match[1]) if match else None
         if match is None or port is None:
             self.close_connection = True  # as a connection that is refused
             return

@@ -81,7 +81,7 @@ class RealLevel:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self._names = cluster.home / "names"
+        self._names = cluster.run / "names"
         self._names.write_text(f"nameserver {NODE_ADDRESS}\n")
 
     def caller(self) -> tuple[list[str], dict[str, str]]:
@@ -100,13 +100,14 @@ class RealLevel:
     def exit_status(self, pod: str) -> int | None:
         """Nobody keeps it once the pod has gone."""
         del pod
+        return None
 
 
 @contextlib.contextmanager
 def fake(home: Path) -> Iterator[FakeLevel]:
     """A plane with the fake node."""
     with _running(Cluster(home), real_node=False) as cluster:
-        pods = cluster.home / "pods"
+        pods = cluster.run / "pods"
         start_module(cluster, "fake-node", fakenode.__name__, str(pods))
         log = cluster.daemons.log("fake-node")
         cluster.daemons.wait_for("fake-node", lambda: "ready" in log.read_text())

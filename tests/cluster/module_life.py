@@ -6,14 +6,14 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from cluster.api import Api, ApiError, Document
 from cluster.runner_pod import CallError, Pods
+
 from modulehost.local.items import NewItem
 from modulehost.local.rules import refusal
 from modulehost.shared.records import Operation
 from modulehost.testing.operator import ANNOTATION
-
-import msgspec
 
 FINALIZER = "delete"
 _STUCK = ("installing", "sleeping", "resuming", "uninstalling")

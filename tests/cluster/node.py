@@ -78,9 +78,7 @@ class Node:
         self._start_kubelet()
         self._start_proxy()
         corefile = self._run / "Corefile"
-        corefile.write_text(
-            _COREFILE.format(address=NODE_ADDRESS, kubeconfig=self._kubeconfig)
-        )
+        corefile.write_text(_COREFILE.format(address=NODE_ADDRESS, kubeconfig=self._kubeconfig))
         self._daemons.start("dns", self._programs / "dns", "-conf", corefile)
         self._daemons.wait_for("kubelet", lambda: _is_ready(api))
 
@@ -98,9 +96,7 @@ class Node:
     def _start_containerd(self) -> None:
         self._write_json("cni/10-pods.conflist", _pod_network(self._run))
         config = self._run / "containerd.toml"
-        config.write_text(
-            _CONTAINERD.format(run=self._run, socket=self._socket, pause=_PAUSE)
-        )
+        config.write_text(_CONTAINERD.format(run=self._run, socket=self._socket, pause=_PAUSE))
         self._daemons.start("containerd", "containerd", "--config", config)
         self._daemons.wait_for("containerd", self._answers)
 

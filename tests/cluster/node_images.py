@@ -10,8 +10,10 @@ from e2e import packages
 from e2e.conftest import make_image
 from e2e.containers import Engine
 
-EXAMPLE: Final = "localhost/modulehost-example:1"
-"""The example, as ``make image PLUGIN=example`` makes it."""
+import modulehost
+
+EXAMPLE: Final = f"registry.example.com/modulehost-example:{modulehost.__version__}"
+"""The example, under the name that it has in ``deploy/``."""
 
 _PACKAGE = "story-plugin"
 

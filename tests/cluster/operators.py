@@ -40,7 +40,10 @@ class Operator:
         """Start it."""
         prefix, environ = self._level.caller()
         if self._binary is None:
-            arguments = (f"--stuck-after={self.stuck_after}", f"--in-cluster={self._level.in_cluster}")
+            arguments = (
+                f"--stuck-after={self.stuck_after}",
+                f"--in-cluster={self._level.in_cluster}",
+            )
             start_module(
                 self._level.cluster, _NAME, operator.__name__, *arguments,
                 prefix=prefix, environ=environ,
@@ -61,7 +64,7 @@ class Operator:
     def answer_waits(self) -> bool:
         """Whether an answer is there that it, paused, has not read."""
         pid = self._daemons.pid(_NAME)
-        own = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
+        own = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
         for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
             fields = line.split()
             port, unread = int(fields[2].split(":")[1], 16), int(fields[4].split(":")[1], 16)
@@ -91,6 +94,6 @@ def prepare(level: Level) -> None:
             **binding,
         },
     ]
-    path = level.cluster.home / "installation.yaml"
+    path = level.cluster.run / "installation.yaml"
     path.write_text(yaml.safe_dump_all(documents))
     level.cluster.kubectl("apply", "-f", str(path))

@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 from cluster.api import Api, ApiError, Document
 from cluster.client import Client
+
 from modulehost.shared.records import Operation
 from modulehost.testing.operator import SUCCESS, go_json, read_go_json
 
@@ -186,9 +187,7 @@ class Pods:
             if any(one["conditions"].get("ready") for one in endpoints):
                 return
         self._remove(kept)
-        raise CallError(
-            f"service {name} did not become ready within {_SERVICE_WITHIN:.0f} seconds"
-        )
+        raise CallError(f"service {name} did not become ready within {_SERVICE_WITHIN:.0f} seconds")
 
 
 def _pod(custom: Document, secret: str, label: str) -> Document:

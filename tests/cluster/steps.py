@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from cluster.images import MODULE
 from cluster.runner_pod import NAMESPACE as PODS
 from cluster.world import NAMESPACE, WORKSPACE, World
+
 from modulehost.testing.operator import ANNOTATION
 
 SHOP: Final = "shop"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 from cluster.stories import STORIES, Story
 from cluster.world import World
-
-import pytest
 
 
 @pytest.mark.parametrize("story", STORIES, ids=[story.tells for story in STORIES])

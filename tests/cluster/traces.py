@@ -25,6 +25,7 @@ _SETTINGS = Path("/proc/sys")
 _CGROUPS = Path("/sys/fs/cgroup")
 _RUNC = "/run/containerd/runc/k8s.io"
 _CNI_RESULTS = Path("/var/lib/cni/results")
+_DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")  # whatever its root is
 _CONTAINER_LOGS = Path("/var/log/containers")
 
 
@@ -56,6 +57,8 @@ class Traces:
             for name, value in json.loads(self._settings.read_text()).items():
                 if (_SETTINGS / name).read_text().strip() != value:
                     (_SETTINGS / name).write_text(value)
+            for path in _DEVICE_PLUGINS.glob("kubelet*"):
+                path.unlink()
             self._settings.unlink()
 
     def _remove_container(self, bundle: Path) -> None:

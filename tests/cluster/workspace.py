@@ -30,7 +30,7 @@ def handle_workspace(api: Api, workspace: Document) -> None:
 def _copy(api: Api, module: Document, workspace: str, namespace: str) -> None:
     name = f"{module['metadata']['name'][:247]}-{secrets.token_hex(3)[:5]}"
     where = {"name": workspace, "namespace": namespace}
-    copy = {
+    copy: Document = {
         **{key: module[key] for key in ("apiVersion", "kind", "config") if key in module},
         "metadata": {"name": name},
         "spec": {**module["spec"], "workspace": where},

@@ -12,8 +12,9 @@ from cluster.api import MERGE, Document
 from cluster.levels import Level
 from cluster.operators import RACES, Operator
 from cluster.runner_pod import NAMESPACE as PODS
-from modulehost.testing.operator import ANNOTATION
 from support.processes import wait_until
+
+from modulehost.testing.operator import ANNOTATION
 
 NAMESPACE: Final = "stories"
 WORKSPACE: Final = "dev"

@@ -165,7 +165,7 @@ class Cluster:
         url = f"{self._server}/api/v1/namespaces/{self._ctx.config.namespace}/configmaps{path}"
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": kind}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310
+        request = urllib.request.Request(url, data, headers, method=method)
         tls = urllib.request.HTTPSHandler(context=self._tls)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), tls)
         with opener.open(request, timeout=10):
