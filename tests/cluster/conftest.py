@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -10,13 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import cluster, levels, node_images, operators
+from cluster import cluster, levels, node_images, operators, programs
+from cluster.cluster import Cluster
 from cluster.levels import Level, RealLevel
 from cluster.operators import Operator
 from cluster.world import World
 from e2e import containers
 
 _FAKE = "fake-node"
+_HOMES = Path("/var/tmp")  # overlays do not stack on every file system that /tmp may be
+_PREFIX = "modulehost-test-"
 
 
 def _why_not() -> str | None:
@@ -42,20 +46,37 @@ def _is_not_for_its_level(item: pytest.Item) -> bool:
     return level == _FAKE and "node" in getattr(item, "fixturenames", ())
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """To have left out everything is no failure."""
+    if _why_not() and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.OK
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was left out, and why: a line each."""
     if reason := _why_not():
         terminalreporter.write_line(f"No cluster was made: {reason}.")
-    if operators.BINARY not in os.environ:
+    elif operators.BINARY not in os.environ:
         terminalreporter.write_line(
             f"The stories were played by the stand-in: {operators.BINARY} names no operator."
         )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _alone() -> Iterator[None]:
+    """One run at a time on a machine; what a run that was killed has left is taken away."""
+    programs.cache().mkdir(parents=True, exist_ok=True)
+    with (programs.cache() / "clusters.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in _HOMES.glob(f"{_PREFIX}*"):
+            Cluster(left).stop()
+            shutil.rmtree(left)
+        yield
+
+
 @contextlib.contextmanager
 def _home() -> Iterator[Path]:
-    # a short path, and not under /tmp: overlays do not stack on every kind of file system
-    folder = Path(tempfile.mkdtemp(prefix="modulehost-", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_HOMES))
     try:
         yield folder
     finally:

@@ -22,7 +22,7 @@ class Network:
     """A network namespace; it lasts until it is removed."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name: Final = name
         self._file = _NAMESPACES / name
         # not ip netns exec: that mounts /sys anew, and hides the hierarchies of cgroup v1
         self.inside: Final = ["nsenter", f"--net={self._file}"]
@@ -34,7 +34,7 @@ class Network:
 
     def create(self) -> None:
         """Make it, with the node's address and a route that leads nowhere."""
-        _run("ip", "netns", "add", self._name)
+        _run("ip", "netns", "add", self.name)
         for command in (
             ["link", "set", "lo", "up"],
             # both ends in here: not every kernel has the dummy driver
@@ -51,7 +51,7 @@ class Network:
     def remove(self) -> None:
         """Remove it, and with it all interfaces, routes and rules."""
         if self.exists:
-            _run("ip", "netns", "del", self._name)
+            _run("ip", "netns", "del", self.name)
 
     def connect(self, address: str, port: int, timeout: float | None) -> socket.socket:
         """A connection from within it, whatever namespace the caller is in."""

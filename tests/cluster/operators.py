@@ -19,7 +19,10 @@ CRDS: Final = "MODULEHOST_CRDS"
 """The variable with the folder of the operator's CRDs; it is needed with the binary."""
 
 RACES: Final = ("connect: connection refused", '" not found')
-"""What an install fails with, for no fault of the module's, in the real operator's two races."""
+"""What an install fails with, for no fault of the module's, in the real operator's two races.
+
+Such an install is tried again. A deletion that has to make a pod can meet them too, and cannot be.
+"""
 
 _NAME = "operator"
 _OURS = Path(__file__).parent / "crds"

@@ -66,9 +66,9 @@ def build() -> Path:
         tools = [name for name in (*PLANE, *NODE) if name not in ("dns", "pause")]
         if missing := [name for name in tools if not (home / name).exists()]:
             _build(home, _pinned, {name: _package(name) for name in missing}, _FLAGS)
-        for name, prepare in (("dns", _dns), ("pause", _pause)):
+        for name, prepare in (("dns", _dns), ("pause", _pause)):  # the modules' names, too
             if not (home / name).exists():
-                _build(home, prepare, {name: "."}, "-s -w")
+                _build(home, prepare, {name: name}, "-s -w")
     return home
 
 
@@ -91,10 +91,11 @@ def _build(
     shutil.rmtree(draft, ignore_errors=True)
     (draft / "out").mkdir(parents=True)
     prepare(draft)
+    out = draft / "out"
+    _go(draft, "build", "-trimpath", "-ldflags", flags, "-o", f"{out}/", *packages.values())
     for name, package in packages.items():
-        target = draft / "out" / name
-        _go(draft, "build", "-trimpath", "-ldflags", flags, "-o", str(target), package)
-        target.rename(home / name)
+        built = "server" if name == "etcd" else package.rpartition("/")[2]
+        (out / built).rename(home / name)
     shutil.rmtree(draft)
 
 
@@ -148,7 +149,7 @@ def _pinned(draft: Path) -> None:
 def _dns(draft: Path) -> None:
     """A CoreDNS with few plugins: its own list brings the clients of several clouds."""
     shutil.copy(_SOURCES / "dns.go", draft / "main.go")
-    _go(draft, "mod", "init", "example.test/dns")
+    _go(draft, "mod", "init", "dns")
     libraries = [f"k8s.io/{name}@{_STAGED}" for name in ("api", "apimachinery", "client-go")]
     # the client libraries of the release above: they are compiled once
     _go(draft, "get", f"github.com/coredns/coredns@v{COREDNS}", *libraries)
@@ -157,4 +158,4 @@ def _dns(draft: Path) -> None:
 def _pause(draft: Path) -> None:
     """The program that holds a pod's namespaces."""
     shutil.copy(_SOURCES / "pause.go", draft / "main.go")
-    _go(draft, "mod", "init", "example.test/pause")
+    _go(draft, "mod", "init", "pause")

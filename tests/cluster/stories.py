@@ -268,7 +268,7 @@ STORIES: Final = (
             Tells("InstallError", "failed to pull image for custom module runner pod"),
             Delete(),
             IsGone(),
-            Tells("UninstallError", "failed to pull image"),
+            Tells("UninstallError", "failed to install Custom module: "),
         ),
     ),
 )

@@ -18,30 +18,30 @@ from cluster.levels import TESTS
 from e2e.containers import ROOT
 from support.processes import wait_until
 
-_FOLDERS = ("/run/netns", "/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/tmp")
+_FOLDERS = ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet")
 _LOGS = ("/var/log/containers", "/var/log/pods")
 
 
 def machine(home: Path) -> dict[str, object]:
-    """What a cluster could leave on a machine, as it is now."""
-    sysctls = {name: Path("/proc/sys", name).read_text() for name in traces.SYSCTLS}
-    files = {
-        str(path)
-        for folder in (*_FOLDERS, *_LOGS)
-        for path in Path(folder).rglob("*")
-        if not path.is_dir() and not path.is_relative_to(home)
-    }
+    """What a cluster could leave on a machine, as it is now: others may be at work on it, too."""
+    own = (f"{home}/", f"/run/netns/{Cluster(home).network.name}", "/run/netns/cni-")
     mounts = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}
-    links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True)
     rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False)
     return {
         "processes": {path.name for path in Path("/proc").glob("[0-9]*") if _is_of(path, home)},
-        "sysctls": sysctls,
-        "files": files,
-        "mounts": mounts,
+        "sysctls": {name: Path("/proc/sys", name).read_text() for name in traces.SYSCTLS},
         "cgroups": traces.pod_cgroups(),
-        "interfaces": len(links.stdout.splitlines()),
-        "rules": [line for line in rules.stdout.splitlines() if "KUBE" in line],
+        "mounts": {mount for mount in mounts if mount.startswith(own)},
+        "namespaces": {
+            str(path) for path in Path("/run/netns").glob("*") if str(path).startswith(own)
+        },
+        "files": {
+            str(path)
+            for folder in (*_FOLDERS, *_LOGS)
+            for path in Path(folder).rglob("*")
+            if not path.is_dir()
+        },
+        "rules": {line for line in rules.stdout.splitlines() if "KUBE" in line},
     }
 
 
