@@ -14,10 +14,10 @@ BUILD = $(or $(ENGINE),$(error podman or docker is needed)) build \
 	$(if $(filter podman,$(ENGINE)),--format docker) --build-arg 'PLUGIN=$(PLUGIN)' \
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_ARGS)
 
-.PHONY: help venv run test slow lint format docs image sbom e2e bench soak clean
+.PHONY: help venv run test slow lint format docs image sbom e2e cluster cluster-down bench soak clean
 
 help: ## List the targets
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 venv: $(VENV)/.made ## Make the virtual environment with modulehost, the plugins and the tools
 
@@ -35,10 +35,10 @@ run: venv ## Serve the example plugin on port 8080 (PORT=... for another)
 	exec $(BIN)/modulehost serve
 
 test: venv ## Test what needs no root, cluster or container
-	$(BIN)/pytest --numprocesses 4 --dist worksteal --ignore tests/e2e -m 'not slow' $(ARGS)
+	$(BIN)/pytest --numprocesses 4 --dist worksteal --ignore tests/e2e --ignore tests/cluster -m 'not slow' $(ARGS)
 
 slow: venv ## Test what takes longer: crowds of clients, random stories, generated plugins
-	$(BIN)/pytest --numprocesses 4 --dist worksteal --ignore tests/e2e -m slow $(ARGS)
+	$(BIN)/pytest --numprocesses 4 --dist worksteal --ignore tests/e2e --ignore tests/cluster -m slow $(ARGS)
 
 lint: venv ## Check form, types and layers
 	$(BIN)/ruff check .
@@ -63,12 +63,19 @@ image: ## Build the image; PLUGIN=example: with that plugin in it
 sbom: ## Write build/sbom.cdx.json: what is in the image (PLUGIN=...)
 	$(BUILD) --target sbom --output type=local,dest=build .
 
-e2e: $(VENV)/.e2e ## Test what takes more: containers (root, Debian), definitions, servers
+e2e: $(VENV)/.e2e ## Test what takes more: containers and clusters (root, Debian, Go), servers
 	$(BIN)/pytest tests/e2e $(ARGS)
+	$(BIN)/pytest tests/cluster $(ARGS)
 
 $(VENV)/.e2e: $(VENV)/.made
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[e2e]'
 	@touch $@
+
+cluster: venv ## Bring up a Kubernetes with the example's image, to try with (root, Debian, Go)
+	PYTHONPATH=tests $(BIN)/python -m cluster up $(ARGS)
+
+cluster-down: venv ## Take it away
+	PYTHONPATH=tests $(BIN)/python -m cluster down $(ARGS)
 
 bench: venv ## Measure beside a bare Flask application
 	$(BIN)/python benchmarks/run.py $(ARGS)
