@@ -6,11 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from cluster.api import Api, ApiError, Document
 from cluster.runner_pod import CallError, Pods
 
-from modulehost.local.items import NewItem
 from modulehost.local.rules import refusal
 from modulehost.shared.records import Operation
 from modulehost.testing.operator import ANNOTATION
@@ -107,9 +105,7 @@ class Lives:
                 self._store(module, kept)
 
     def _check_config(self, module: Document) -> None:
-        items = msgspec.convert(module.get("config", []), list[NewItem])
-        values = module["spec"].get("config") or {}
-        if problem := refusal(items, values, is_old=False):
+        if problem := refusal(module.get("config", []), module["spec"].get("config") or {}):
             raise CallError(f"failed to render Custom spec: {problem}")
 
     def _store(self, module: Document, kept: dict[str, Any]) -> None:
