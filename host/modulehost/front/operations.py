@@ -241,16 +241,18 @@ class Operations:
         runner.kill("its operation did not stop in time")
         runner.ended.wait(2 * BURIAL)
         try:
-            done = self._take_calls(runner, turn)
+            done = self._take_calls(runner, turn, to_the_last=True)
         except ChannelClosedError:
             done = None
         if done is None:
             return judge(Done(turn.id, "cancelled"), turn.operation, DEADLINE, deadline)
         return judge(done, turn.operation, turn.cancelled, deadline)
 
-    def _take_calls(self, runner: RunnerProcess, turn: Turn) -> Done | None:
+    def _take_calls(
+        self, runner: RunnerProcess, turn: Turn, *, to_the_last: bool = False
+    ) -> Done | None:
         """Take what has come of the operation; Done when it has ended."""
-        for record in runner.calls.available():
+        for record in runner.calls.available(to_the_last=to_the_last):
             if isinstance(record, Done) and record.id == turn.id:
                 return record
             if isinstance(record, Checkpoint):

@@ -257,7 +257,7 @@ class Runners(threading.Thread):
             while runner.pidfd not in ears.poll(None, (runner.control.fileno(), runner.pidfd)):
                 for record in runner.control.available():
                     self._take(runner, record)
-            for record in runner.control.available():
+            for record in runner.control.available(to_the_last=True):
                 self._take(runner, record)
         except ChannelClosedError:
             runner.part()

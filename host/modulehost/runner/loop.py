@@ -130,6 +130,7 @@ def main() -> None:
         os.set_inheritable(descriptor, False)
     channels = Channel(socket.socket(fileno=calls)), Channel(socket.socket(fileno=control))
     forks.close_in_each(*channels)
+    linux.use_one_heap()
     sys.setswitchinterval(SWITCH_INTERVAL)
     runner = Runner(*channels, log_fd)
     status, limit = 0, sys.getrecursionlimit()

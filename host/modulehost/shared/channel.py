@@ -30,8 +30,10 @@ class ChannelClosedError(Exception):
 class Channel:
     """One end of a socket pair. Any thread may send, one thread receives."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, most: int | None = None) -> None:
+        """``most`` is how many bytes a record may have that comes; larger ones end the channel."""
         self._socket = sock
+        self._most = most
         self._sending = threading.Lock()
         self._pid = os.getpid()
         self._buffer = bytearray()
@@ -39,21 +41,23 @@ class Channel:
         self.close = sock.close
 
     @classmethod
-    def pair(cls) -> tuple[Channel, socket.socket]:
+    def pair(cls, most: int | None = None) -> tuple[Channel, socket.socket]:
         """Our end, whose sends are bounded in time, and the socket for the other process."""
         ours, theirs = socket.socketpair()
         # not settimeout(), with which recv() would wait in spite of MSG_DONTWAIT
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
-        return cls(ours), theirs
+        return cls(ours, most), theirs
 
     def send(self, record: Record) -> None:
         """Send a record; raises ChannelClosedError."""
         if os.getpid() != self._pid:
             raise ChannelClosedError("this process is a copy of the channel's own")
-        data = _encoder.encode(record)
+        data = bytearray(_HEAD)
+        _encoder.encode_into(record, data, _HEAD)
+        data[:_HEAD] = (len(data) - _HEAD).to_bytes(_HEAD, "big")
         try:
             with self._sending:
-                self._socket.sendall(len(data).to_bytes(_HEAD, "big") + data)
+                self._socket.sendall(data)
         except (OSError, ValueError) as error:
             raise ChannelClosedError(str(error)) from None
 
@@ -63,11 +67,14 @@ class Channel:
             self._fill(0)
         return record
 
-    def available(self) -> list[AnyRecord]:
-        """The records that have come, without waiting; raises ChannelClosedError at the end."""
+    def available(self, *, to_the_last: bool = False) -> list[AnyRecord]:
+        """The records that have come, without waiting; raises ChannelClosedError at the end.
+
+        Others may be there already, which the next call gives, unless they are asked for.
+        """
         ended = ""  # kept itself, the error would keep its frames, and those the process
         try:
-            while self._fill(socket.MSG_DONTWAIT):
+            while self._fill(socket.MSG_DONTWAIT) and (to_the_last or self._missing > 0):
                 pass
         except ChannelClosedError as error:
             ended = str(error)
@@ -81,7 +88,7 @@ class Channel:
     def _fill(self, flags: int) -> bool:
         """Read what is there; whether anything was."""
         try:
-            data = self._socket.recv(_READ, flags)
+            data = self._socket.recv(max(_READ, self._missing), flags)
         except BlockingIOError:
             return False
         except (OSError, ValueError) as error:
@@ -91,14 +98,26 @@ class Channel:
         self._buffer += data
         return True
 
-    def _next(self) -> AnyRecord | None:
+    @property
+    def _missing(self) -> int:
+        """Bytes until the record that has begun is whole; 0 or less when it is."""
         size = int.from_bytes(self._buffer[:_HEAD], "big")
-        if len(self._buffer) < _HEAD or len(self._buffer) < _HEAD + size:
+        if self._most is not None and size > self._most:
+            raise ChannelClosedError(f"a record of {size} bytes")
+        return _HEAD + size - len(self._buffer)
+
+    def _next(self) -> AnyRecord | None:
+        if self._missing > 0:
             return None
-        data = self._buffer[_HEAD : _HEAD + size]
-        del self._buffer[: _HEAD + size]
+        end = len(self._buffer) + self._missing
         try:
-            record: AnyRecord = _decoder.decode(data)
+            with memoryview(self._buffer) as whole, whole[_HEAD:end] as part:
+                record: AnyRecord = _decoder.decode(part)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ChannelClosedError(f"not a record: {error}") from None
+        finally:
+            if end == len(self._buffer):
+                self._buffer = bytearray()  # instead of a copy of nothing
+            else:
+                del self._buffer[:end]
         return record

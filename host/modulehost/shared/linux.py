@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _M_ARENA_MAX = -8
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_KEPT = 2 << 20  # bytes; twice the largest body of a request
 SIGKILL = 9  # the module signal would bring enum with it
 SIGTERM = 15
 
@@ -39,10 +42,13 @@ def _prctl(option: int, value: int) -> None:
 def use_one_heap() -> None:
     """Have all threads to come allocate from one heap: each of their own keeps what it once needed.
 
-    They take turns for the interpreter's lock, so they would not wait for each other's heap.
+    They take turns for the interpreter's lock, so they would not wait for each other's heap. What
+    a call of some size needs stays in it for the next, instead of being mapped anew page by page.
     """
     try:
         _call("mallopt", _M_ARENA_MAX, 1)
+        _call("mallopt", _M_TRIM_THRESHOLD, _KEPT)
+        _call("mallopt", _M_MMAP_THRESHOLD, _KEPT)
     except OSError:
         pass  # not glibc, and no heap a thread
 
