@@ -120,7 +120,7 @@ def test_a_deadline_ends_the_plugin_s_children(start_host: StartHost) -> None:
 def test_a_failed_operation_ends_the_plugin_s_children(start_host: StartHost) -> None:
     """They go with the process that is replaced."""
     host = start_host("forks_children", THEN="raise")
-    assert host.call("install", {}).text == "enough\n"
+    assert host.call("install", {}).text == "RuntimeError: enough\n"
     for name in ("plain", "session", "orphan", "stubborn", "program"):
         gone(int(wait_for_file(host, name)))
     prompt_health(host)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.faults import given, prompt_health, uninstalls_with
-from support.host import Host, running
+from support.host import Host, StartHost, running
 
 HALF = {"install": 1, "half": "done"}
 NOT_JSON = "which is not JSON; store text, numbers, booleans, None, lists and dicts"
@@ -111,3 +111,72 @@ def test_a_hook_that_breaks_the_interpreter_and_raises_has_its_reason_told(
     assert reply.status == 400
     assert reply.text.startswith(FAILS_ITSELF.get(what, "ValueError: and this, too")), reply.text
     uninstalls_with(host, HALF, sent=sent)
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ("import", "importing lies_elsewhere failed: {} (lies_elsewhere.py, line "),
+        ("init", "lies_elsewhere:Manager() failed: {} (lies_elsewhere.py, line "),
+        ("permissions", "lies_elsewhere:Manager is no plugin: {} (lies_elsewhere.py, line "),
+    ],
+)
+@pytest.mark.parametrize("what", ["refuses", "no module", "rude", "no trace"])
+def test_what_is_raised_while_a_plugin_loads_is_described(
+    start_host: StartHost, where: str, reason: str, what: str
+) -> None:
+    """With file and line where the exception still knows them; the next call tries again."""
+    host = start_elsewhere(start_host, where, LIES_WITH=what)
+    if what == "no trace":
+        reason = reason.removesuffix(" (lies_elsewhere.py, line ")
+    for _ in range(2):
+        reply = host.call("install", {})
+        assert reply.status == 400
+        assert reason.format(RAISED[what]) in reply.text
+    assert host.health().status == 503
+
+
+def start_elsewhere(start_host: StartHost, where: str, **settings: object) -> Host:
+    """A host with the plugin that lies in its import, config or health."""
+    environ = {"MODULE_PLUGIN": "lies_elsewhere", "LIES_IN": where, **settings}
+    return start_host("lies_elsewhere", "lies", **environ)
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [("config", "config: RefusesError\n"), ("config exits", "config: SystemExit: 3\n")],
+)
+def test_what_a_config_raises_is_described(start_host: StartHost, where: str, reason: str) -> None:
+    """The hook is not called, and the process of the plugin stays."""
+    host = start_elsewhere(start_host, where)
+    for _ in range(2):
+        reply = host.call("install", {})
+        assert (reply.status, reply.text) == (400, reason)
+    assert given(host) == []
+    assert len(host.events("plugin loaded")) == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("health", "RefusesError"),
+        ("health breaks", "Service is running"),
+        ("health returns", "the hook health returned Nameless, not a bool"),
+    ],
+)
+def test_health_goes_on_being_answered(start_host: StartHost, where: str, message: str) -> None:
+    """Whatever its hook does; and operations go on, too."""
+    host = start_elsewhere(start_host, where)
+    host.wait_for("plugin loaded")
+    for _ in range(3):
+        assert prompt_health(host).json["message"] == message
+    assert host.call("install", {}).json == {"install": 1}
+    assert prompt_health(host).json["message"] == message
+
+
+@pytest.mark.parametrize("where", ["import breaks", "attribute"])
+def test_an_odd_import_is_no_obstacle(start_host: StartHost, where: str) -> None:
+    """A limit left low, an attribute that ends the process: the plugin is served."""
+    host = start_elsewhere(start_host, where)
+    assert host.call("install", {}).json == {"install": 1}
+    assert prompt_health(host).status == 200

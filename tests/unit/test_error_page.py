@@ -34,7 +34,7 @@ TELLERS = {
     "cli/new": {"_name_problem"},
     "plugin/config": {"problems"},
     "plugin/definition": {"_module_warnings", "_read_values", "regex_warnings"},
-    "plugin/discovery": {"_hook_problems", "_signature_problems", "_extra_problems"},
+    "plugin/validation": {"hook_problems", "_signature_problems", "extra_problems"},
     "front/gunicorn": {"_check", "_refuse_to_exit"},
     "front/journal": {"problem"},
     "local/life": {"_why_not_stored"},

@@ -19,8 +19,9 @@ from support.properties import METADATA, same, tried_less
 
 from modulehost.front.journal import EDITED, RESTORED, SENT, Given, Journal
 from modulehost.shared.errors import WrongModuleError
-from modulehost.shared.metadata import decode, encode, restore, salvage
+from modulehost.shared.metadata import decode, encode, restore
 from modulehost.shared.records import Operation
+from modulehost.shared.salvage import salvage
 
 ROOMY = 1 << 20
 ONE = {"a": 1}

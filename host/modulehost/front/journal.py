@@ -95,9 +95,9 @@ class Journal:
             self._refresh()
             if self._record.module not in (None, module):
                 raise WrongModuleError(
-                    f"this host serves the module {self._record.module}, but the call is for"
-                    f" {module}: the cluster has mixed up two modules; delete and create one of"
-                    " them again"
+                    f"this host serves the Service {self._record.module}, but the call is for the"
+                    f" Service {module}: the cluster has mixed up two modules; delete and create"
+                    " one of them again"
                 )
             self._record.module = module
 

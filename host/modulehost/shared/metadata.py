@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from modulehost.shared.describe import type_name
 from modulehost.shared.errors import MetadataError, RequestError
 
 MAX_INTEGER: Final = 2**53
@@ -29,6 +30,11 @@ _GO_WRITES_INTEGER_BELOW: Final = 1e21  # encoding/json turns to the form 1e+21 
 _STRING_OR_NUMBER: Final = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?', re.DOTALL
 )
+
+_SURROGATES: Final = re.compile(
+    rb"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>\\u[dD][89a-fA-F])", re.DOTALL
+)
+"""Pairs of escapes, and what is none; an escaped backslash first."""
 
 Metadata = dict[str, Any]
 
@@ -49,6 +55,10 @@ def decode(body: bytes) -> Metadata:
     except msgspec.ValidationError:
         raise RequestError(f"the body holds a number out of range{_bad_number(body)}") from None
     except msgspec.DecodeError as error:
+        if (lone := _lone_surrogate(body)) is not None:
+            raise RequestError(
+                f"the body holds a lone surrogate at byte {lone}, which is no text"
+            ) from None
         raise RequestError(f"the body is not JSON: {error}") from None
     if value is None:
         return {}
@@ -69,6 +79,13 @@ def _bad_byte(body: bytes) -> str:
     except UnicodeDecodeError as error:
         return f" at byte {error.start}"
     return ""
+
+
+def _lone_surrogate(body: bytes) -> int | None:
+    for escape in _SURROGATES.finditer(body):
+        if escape["lone"]:
+            return escape.start()
+    return None
 
 
 def _bad_number(body: bytes) -> str:
@@ -189,7 +206,7 @@ def _with_plain_keys(value: dict[Any, Any], path: Path) -> dict[str, Any]:
         if not isinstance(key, str):
             what = f"the key {key!r}" if isinstance(key, int | float) else "a key"
             raise MetadataError(
-                f"{_path(path)}: {what} is of type {type(key).__name__}; JSON's are strings"
+                f"{_path(path)}: {what} is of type {type_name(key)}; JSON's are strings"
             )
     return {str.__str__(key): item for key, item in value.items()}
 
@@ -212,7 +229,7 @@ def _checked_scalar(value: Any, path: Path, walk: _Walk) -> Any:
             walk.zeros += len(str(int(value))) - len(_encoder.encode(value))
         return float(value)
     raise MetadataError(
-        f"{_path(path)} is of type {type(value).__name__}, which is not JSON; store text, numbers,"
+        f"{_path(path)} is of type {type_name(value)}, which is not JSON; store text, numbers,"
         " booleans, None, lists and dicts"
     )
 
@@ -269,18 +286,8 @@ def copy(metadata: Metadata) -> bytes:
     return _encoder.encode(metadata)
 
 
-def salvage(metadata: Metadata) -> bytes | None:
-    """Metadata that encode() refuses, as text that restore() brings back as whole as can be."""
-    import json  # dear, and hardly ever needed
-
-    try:
-        return json.dumps(metadata, default=str, skipkeys=True).encode()
-    except Exception:  # noqa: BLE001 - it contains itself, or has a __str__ of somebody else's
-        return None
-
-
 def restore(text: bytes) -> Metadata:
-    """What canonical(), encode() or salvage() wrote."""
+    """What canonical(), encode() or salvage.salvage() wrote."""
     try:
         value = msgspec.json.decode(text)
     except ValueError:

@@ -58,8 +58,6 @@ def _key(key: object, other: Other) -> Any:
 
 
 def _as_text(value: object) -> str:
-    if issubclass(type(value), dict | list | tuple):
-        return f"<{type_name(value)}>"  # in itself, or too deep
     return text_of(value) or f"<{type_name(value)}>"
 
 
