@@ -120,6 +120,7 @@ def test_a_hook_that_breaks_the_interpreter_and_raises_has_its_reason_told(
         ("init", "lies_elsewhere:Manager() failed: {} (lies_elsewhere.py, line "),
         ("permissions", "lies_elsewhere:Manager is no plugin: {} (lies_elsewhere.py, line "),
     ],
+    ids=["import", "init", "permissions"],
 )
 @pytest.mark.parametrize("what", ["refuses", "no module", "rude", "no trace"])
 def test_what_is_raised_while_a_plugin_loads_is_described(
