@@ -35,6 +35,7 @@ KEPT = {
 REFUSED = {"unreadable": "Unreadable", "disguised": "Disguised", "nameless": "Nameless"}
 
 LEFT_BEHIND = [
+    "no imports",
     "low limit",
     "low limit by thread",
     "traced",
@@ -101,6 +102,20 @@ def test_a_broken_interpreter_loses_nothing(host: Host, what: str) -> None:
     uninstalls_with(host, {**HALF, "a": "value"}, sent={"do": what})
 
 
+def test_what_is_no_json_is_kept_whatever_is_broken(host: Host) -> None:
+    """Although nothing can be imported any more."""
+    sent = {"do": "no imports", "number": "nan"}
+    reply = host.call("install", sent)
+    assert (reply.status, reply.text) == (
+        400,
+        'install left metadata["number"] is NaN or infinite, which JSON has no form for\n',
+    )
+    assert host.call("uninstall", sent).status == 204
+    metadata = given(host)[-1][1]
+    assert repr(metadata.pop("number")) == "nan"
+    assert metadata == {**HALF, "a": "value"}
+
+
 @pytest.mark.parametrize("what", LEFT_BEHIND)
 def test_a_hook_that_breaks_the_interpreter_and_raises_has_its_reason_told(
     host: Host, what: str
@@ -155,6 +170,14 @@ def test_what_a_config_raises_is_described(start_host: StartHost, where: str, re
         assert (reply.status, reply.text) == (400, reason)
     assert given(host) == []
     assert len(host.events("plugin loaded")) == 1
+
+
+def test_a_config_that_forks_has_its_hook_called_once(start_host: StartHost) -> None:
+    """The other process ends where it would come back to the host's code."""
+    host = start_elsewhere(start_host, "config forks")
+    for number in range(1, 4):
+        assert host.call("install", {"install": number}).json == {"install": number + 1}
+    assert len(given(host)) == 3
 
 
 @pytest.mark.parametrize(

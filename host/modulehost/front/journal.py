@@ -83,6 +83,11 @@ class Journal:
         return self._slots.problem and f"the journal is kept in memory only: {self._slots.problem}"
 
     @property
+    def has_copies(self) -> bool:
+        """Whether the operation that runs has sent some of what its hook has made."""
+        return self._saved > 0
+
+    @property
     def entered(self) -> bool:
         """Whether any hook was ever entered: there may be something to clean up."""
         return self._record.entered

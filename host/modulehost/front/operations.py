@@ -219,7 +219,7 @@ class Supervisor:
         """The process has ended, or closed its connection: in words; None as of _await_end."""
         child.part()
         child.ended.wait()
-        if child.not_begun:
+        if child.not_begun and not self._journal.has_copies and turn.cancelled is None:
             return None
         if child.has_closed:
             return failed(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from modulehost.runner.module import Module
 from modulehost.runner.operation import Operation
-from modulehost.shared import metadata
 from modulehost.shared.describe import is_a, reason_of, traceback_of, type_name
 from modulehost.shared.errors import Cancelled, MetadataError, ModuleError
 from modulehost.shared.records import Done, Failure
-from modulehost.shared.salvage import plain_copy, salvage
+from modulehost.shared.salvage import salvage
 
 
 class HookCall:
@@ -46,32 +45,34 @@ class HookCall:
         """
         if is_a(self.error, MemoryError):
             _let_go(self.error)
-        left, problem = self._left()
-        text = salvage(self.operation.metadata) if left is None else left
+        text, is_plain, problem = self._left()
         failure = Failure("metadata", problem) if problem else None
         if self.error is not None or self._result is not None:
             self.operation.send_copy(text)
             failure = self._failure()
-        return Done(self.operation.call.id, text, plain=left is not None, failure=failure)
+        return Done(self.operation.call.id, text, plain=is_plain, failure=failure)
 
-    def _left(self) -> tuple[bytes | None, str]:
-        """The metadata as JSON, or why it is none."""
-        operation = self.operation
-        name = operation.call.operation
+    def _left(self) -> tuple[bytes | None, bool, str]:
+        """The metadata, whether it is JSON, and if not, why.
+
+        Raises once, so that the interpreter is put back: it may be broken, or another thread
+        changes the metadata.
+        """
+        name = self.operation.call.operation
         try:
-            try:
-                return metadata.encode(operation.metadata, operation.limit), ""
-            except MetadataError:
-                raise
-            except BaseException:  # noqa: BLE001 - of a class of the plugin's
-                return metadata.encode(plain_copy(operation.metadata), operation.limit), ""
+            return self.operation.as_json(), True, ""
         except MetadataError as error:
-            return None, f"{name} left {error}"
-        except BaseException as error:  # another thread changes it, or the interpreter is broken
+            problem = f"{name} left {error}"
+        except BaseException as error:
             if not self._has_failed:
                 self._has_failed = True
-                raise  # the second time it is put back as it was
-            return None, f"{name} left metadata that cannot be read: {reason_of(error)}"
+                raise
+            problem = f"{name} left metadata that cannot be read: {reason_of(error)}"
+        text = salvage(self.operation.metadata)
+        if text is None and not self._has_failed:
+            self._has_failed = True
+            raise RuntimeError("what the hook has left cannot be written")
+        return text, False, problem
 
     def _failure(self) -> Failure:
         """Why, when the hook has raised or returned something."""

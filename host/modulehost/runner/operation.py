@@ -15,6 +15,7 @@ from modulehost.shared.channel import Channel
 from modulehost.shared.describe import text_of
 from modulehost.shared.errors import MetadataError, ModuleError, one_line
 from modulehost.shared.records import Call, Checkpoint, Progress, Saved, Snapshot
+from modulehost.shared.salvage import plain_copy
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -34,7 +35,7 @@ class Operation:
         self.grace = module.settings.grace
         # nobody keeps what an uninstall leaves, and one that is refused leaks what is left
         is_last = call.operation == "uninstall"
-        self.limit = sys.maxsize if is_last else module.settings.max_metadata
+        self._limit = sys.maxsize if is_last else module.settings.max_metadata
         self._module = module
         self._calls = calls
         self._control = control
@@ -90,12 +91,21 @@ class Operation:
             with self._looking:
                 number = next(self._numbers)
                 try:
-                    text = metadata.encode(self.metadata, self.limit)
+                    text = self.as_json()
                 except MetadataError as error:
                     raise ModuleError(f"checkpoint: {error}") from None
             self._calls.send(Checkpoint(self.call.id, number, text))
             while self._calls.receive() != Saved(self.call.id, number):
                 pass  # for one whose wait was broken off by an exception
+
+    def as_json(self) -> bytes:
+        """The metadata as the operator could keep it; raises MetadataError."""
+        try:
+            return metadata.encode(self.metadata, self._limit)
+        except MetadataError:
+            raise
+        except BaseException:  # noqa: BLE001 - of a class of the plugin's
+            return metadata.encode(plain_copy(self.metadata), self._limit)
 
     def snapshot(self) -> None:
         """Send a copy of the metadata when it has changed; not while it is in motion."""
@@ -104,7 +114,7 @@ class Operation:
         try:
             number = next(self._numbers)
             text = metadata.copy(self.metadata)
-        except Exception:  # noqa: BLE001 - the hook is changing it, or it is no JSON yet
+        except BaseException:  # noqa: BLE001 - the hook is changing it, or it is no JSON yet
             return
         finally:
             self._looking.release()
