@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.faults import calling, given, prompt_health, tell, uninstalls_with, wait_for_file
 from support.host import Host, StartHost
 from support.processes import tree, wait_until
 
 
+def living(host: Host) -> list[int]:
+    """The processes of the host, without those that have ended and that nobody has waited for."""
+    return [pid for pid in tree(host.keeper) if not is_zombie(pid)]
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def alone(host: Host) -> None:
     """Wait until there is the host's own process of the plugin and no copy of it."""
-    wait_until(lambda: len(tree(host.keeper)) == 4, "the copies are gone")
+    wait_until(lambda: len(living(host)) == 4, "the copies are gone")
 
 
 @pytest.mark.parametrize(
@@ -56,22 +71,13 @@ def test_a_copy_that_comes_back_later_does_not_answer_the_next_operation(
     assert host.call("install", {"how": "outlives"}).json == {"install": 1}
     child = int(wait_for_file(host, "child"))
     tell(host, "come back")
-    wait_until(lambda: child not in tree(host.keeper) or _is_zombie(child), "the copy has ended")
+    wait_until(lambda: is_zombie(child), "the copy has ended")
     assert host.call("sleep", {"how": "returns", "own": 1}).json == {
         "sleep": 1,
         "own": 1,
         "child ended with": 0,
     }
     host.stop()
-
-
-def _is_zombie(pid: int) -> bool:
-    from pathlib import Path
-
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def test_what_was_printed_before_is_written_once(start_host: StartHost) -> None:
@@ -100,6 +106,7 @@ def test_a_health_hook_that_forks_adds_no_process(start_host: StartHost, how: st
     host.wait_for("plugin loaded")
     for _ in range(5):
         assert prompt_health(host).status == 200
+    wait_until(lambda: len(living(host)) == 4, "the copies have ended")
     assert host.call("install", {"how": "returns"}).status == 201
     assert host.health().status == 200
 

@@ -272,7 +272,7 @@ def test_two_modules_that_the_cluster_mixes_up_do_not_meet(story: Tell) -> None:
     for operation in ("install", "sleep", "uninstall"):
         outcome = other.call(operation)
         assert outcome.status == 400
-        assert "this host serves the module module.forkspacer-system" in outcome.body
+        assert "this host serves the Service module.forkspacer-system" in outcome.body
         assert "other.forkspacer-system" in outcome.body
         other.close()
         told.pause()
@@ -349,7 +349,7 @@ def test_what_a_host_was_given_first_is_its_module_also_without_success(
     host = start_host("raises", RAISES="ModuleError")
     with Operator(host.port, name="first") as first, Operator(host.port, name="second") as second:
         assert not first.call("install").succeeded
-        assert "this host serves the module first." in second.call("uninstall").body
+        assert "this host serves the Service first." in second.call("uninstall").body
         assert first.call("uninstall").succeeded
         assert second.call("uninstall").succeeded
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.faults import given, prompt_health, uninstalls_with
-from support.host import Host, running
+from support.host import Host, StartHost, running
 
 HALF = {"install": 1, "half": "done"}
 NOT_JSON = "which is not JSON; store text, numbers, booleans, None, lists and dicts"
@@ -35,6 +35,7 @@ KEPT = {
 REFUSED = {"unreadable": "Unreadable", "disguised": "Disguised", "nameless": "Nameless"}
 
 LEFT_BEHIND = [
+    "no imports",
     "low limit",
     "low limit by thread",
     "traced",
@@ -101,6 +102,20 @@ def test_a_broken_interpreter_loses_nothing(host: Host, what: str) -> None:
     uninstalls_with(host, {**HALF, "a": "value"}, sent={"do": what})
 
 
+def test_what_is_no_json_is_kept_whatever_is_broken(host: Host) -> None:
+    """Although nothing can be imported any more."""
+    sent = {"do": "no imports", "number": "nan"}
+    reply = host.call("install", sent)
+    assert (reply.status, reply.text) == (
+        400,
+        'install left metadata["number"] is NaN or infinite, which JSON has no form for\n',
+    )
+    assert host.call("uninstall", sent).status == 204
+    metadata = given(host)[-1][1]
+    assert repr(metadata.pop("number")) == "nan"
+    assert metadata == {**HALF, "a": "value"}
+
+
 @pytest.mark.parametrize("what", LEFT_BEHIND)
 def test_a_hook_that_breaks_the_interpreter_and_raises_has_its_reason_told(
     host: Host, what: str
@@ -111,3 +126,81 @@ def test_a_hook_that_breaks_the_interpreter_and_raises_has_its_reason_told(
     assert reply.status == 400
     assert reply.text.startswith(FAILS_ITSELF.get(what, "ValueError: and this, too")), reply.text
     uninstalls_with(host, HALF, sent=sent)
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ("import", "importing lies_elsewhere failed: {} (lies_elsewhere.py, line "),
+        ("init", "lies_elsewhere:Manager() failed: {} (lies_elsewhere.py, line "),
+        ("permissions", "lies_elsewhere:Manager is no plugin: {} (lies_elsewhere.py, line "),
+    ],
+    ids=["import", "init", "permissions"],
+)
+@pytest.mark.parametrize("what", ["refuses", "no module", "rude", "no trace"])
+def test_what_is_raised_while_a_plugin_loads_is_described(
+    start_host: StartHost, where: str, reason: str, what: str
+) -> None:
+    """With file and line where the exception still knows them; the next call tries again."""
+    host = start_elsewhere(start_host, where, LIES_WITH=what)
+    if what == "no trace":
+        reason = reason.removesuffix(" (lies_elsewhere.py, line ")
+    for _ in range(2):
+        reply = host.call("install", {})
+        assert reply.status == 400
+        assert reason.format(RAISED[what]) in reply.text
+    assert host.health().status == 503
+
+
+def start_elsewhere(start_host: StartHost, where: str, **settings: object) -> Host:
+    """A host with the plugin that lies in its import, config or health."""
+    environ = {"MODULE_PLUGIN": "lies_elsewhere", "LIES_IN": where, **settings}
+    return start_host("lies_elsewhere", "lies", **environ)
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [("config", "config: RefusesError\n"), ("config exits", "config: SystemExit: 3\n")],
+)
+def test_what_a_config_raises_is_described(start_host: StartHost, where: str, reason: str) -> None:
+    """The hook is not called, and the process of the plugin stays."""
+    host = start_elsewhere(start_host, where)
+    for _ in range(2):
+        reply = host.call("install", {})
+        assert (reply.status, reply.text) == (400, reason)
+    assert given(host) == []
+    assert len(host.events("plugin loaded")) == 1
+
+
+def test_a_config_that_forks_has_its_hook_called_once(start_host: StartHost) -> None:
+    """The other process ends where it would come back to the host's code."""
+    host = start_elsewhere(start_host, "config forks")
+    for number in range(1, 4):
+        assert host.call("install", {"install": number}).json == {"install": number + 1}
+    assert len(given(host)) == 3
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("health", "RefusesError"),
+        ("health breaks", "Service is running"),
+        ("health returns", "the hook health returned Nameless, not a bool"),
+    ],
+)
+def test_health_goes_on_being_answered(start_host: StartHost, where: str, message: str) -> None:
+    """Whatever its hook does; and operations go on, too."""
+    host = start_elsewhere(start_host, where)
+    host.wait_for("plugin loaded")
+    for _ in range(3):
+        assert prompt_health(host).json["message"] == message
+    assert host.call("install", {}).json == {"install": 1}
+    assert prompt_health(host).json["message"] == message
+
+
+@pytest.mark.parametrize("where", ["import breaks", "attribute"])
+def test_an_odd_import_is_no_obstacle(start_host: StartHost, where: str) -> None:
+    """A limit left low, an attribute that ends the process: the plugin is served."""
+    host = start_elsewhere(start_host, where)
+    assert host.call("install", {}).json == {"install": 1}
+    assert prompt_health(host).status == 200

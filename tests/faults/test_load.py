@@ -16,13 +16,19 @@ from support.host import Host, StartHost
 from support.processes import wait_until
 
 UNLOADABLE = {
-    "raises_on_import": "importing raises_on_import failed: RuntimeError: the licence has expired",
+    "raises_on_import": "importing raises_on_import failed: RuntimeError: the licence has expired"
+    " (raises_on_import.py, line 6)",
     "imports_the_missing": (
-        "importing imports_the_missing failed: no module named surely_not_installed; add the"
+        "importing imports_the_missing failed: no module named surely_not_installed"
+        " (imports_the_missing.py, line 4); add the"
         " package that has it to install_requires of test-imports-the-missing"
     ),
-    "syntax_error": "importing syntax_error failed: SyntaxError: invalid syntax (<string>, line 1)",
-    "exits_on_import": "importing exits_on_import failed: SystemExit: 3",
+    "syntax_error": (
+        "importing syntax_error failed: SyntaxError: invalid syntax (syntax_error.py, line 4)"
+    ),
+    "exits_on_import": (
+        "importing exits_on_import failed: SystemExit: 3 (exits_on_import.py, line 8)"
+    ),
     "misspelt_hook": "misspelt_hook:Manager: there is no hook unistall; did you mean uninstall?",
     "async_hook": (
         "async_hook:Manager: install is async, which would never run; make it a plain def"

@@ -127,7 +127,7 @@ def test_a_broken_plugin_is_told_below_its_row(folder: Path) -> None:
     [row] = [number for number, line in enumerate(lines) if line.startswith("   bad ")]
     assert lines[row + 1] == (
         "   cannot be used: plugin 'bad' of test-bad 1.0: importing bad failed: RuntimeError: no"
-        " licence"
+        " licence (bad.py, line 1)"
     )
     assert result.stdout.count("cannot be used") == 1
     assert run("plugins", PYTHONPATH=folder, MODULE_PLUGIN="bad").returncode == 1

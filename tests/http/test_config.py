@@ -166,6 +166,15 @@ def test_unknown_keys_are_named_in_a_warning(host: Host, file: Path) -> None:
     assert "secret-value" not in json.dumps(host.events())
 
 
+def test_an_unknown_key_is_named_with_what_else_is_wrong(host: Host, file: Path) -> None:
+    """Without its value, too."""
+    file.write_text(json.dumps({"appname": "secret-value", "replicas": 0}))
+    reply = host.call("install")
+    assert_failure(reply, "appName: missing")
+    assert "replicas: it takes" in reply.text
+    assert reply.text.endswith("; appname: there is no such item\n")
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

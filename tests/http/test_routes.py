@@ -43,6 +43,18 @@ def test_any_other_path_is_not_found(host: Host, path: str) -> None:
     assert operations(host) == before
 
 
+@pytest.mark.parametrize("odd", ["a..b", "a..b.svc", "a.b.svc..cluster", "x" * 300])
+def test_a_host_that_is_none_is_told(host: Host, odd: str) -> None:
+    """400 with the header and its value, cut; the plugin is not called."""
+    before = operations(host)
+    for method, path in (("POST", "/install"), ("GET", "/health")):
+        reply = host.request(method, path, headers={"Host": odd})
+        shown = odd if len(odd) <= 100 else f"{odd[:99]}…"
+        assert (reply.status, reply.headers["Content-Type"]) == (400, TEXT)
+        assert reply.text == f"the Host {shown!r} is no name and no address\n"
+    assert operations(host) == before
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_lifecycle_call_is_a_post(host: Host, operation: str, method: str) -> None:

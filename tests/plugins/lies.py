@@ -193,6 +193,13 @@ def broken_builtins() -> None:
     vars(builtins).update(dict.fromkeys(names))
 
 
+def no_imports() -> None:
+    """Leave nothing that could be imported."""
+    for found in (sys.path, sys.meta_path, sys.path_hooks):
+        found[:] = []
+    sys.modules.pop("json", None)
+
+
 LEAVE_BEHIND: dict[str, Callable[[], None]] = {
     "low limit": low_limit,
     "low limit by thread": low_limit_by_thread,
@@ -201,6 +208,7 @@ LEAVE_BEHIND: dict[str, Callable[[], None]] = {
     "slow switches": slow_switches,
     "no streams": no_streams,
     "broken modules": broken_modules,
+    "no imports": no_imports,
     "broken builtins": broken_builtins,
 }
 
@@ -211,6 +219,8 @@ class Manager(beast.Manager):
     def misbehave(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
         do = metadata.pop("do")
         metadata["half"] = "done"
+        if "number" in metadata:
+            metadata["number"] = float(metadata["number"])
         if do in RAISE:
             error = RAISE[do]()
             raise error

@@ -30,6 +30,8 @@ class Config(msgspec.Struct):
             fail()
         elif WHERE == "config exits":
             sys.exit(3)
+        elif WHERE == "config forks":
+            os.fork()
 
 
 class Manager(beast.Manager):

@@ -134,10 +134,16 @@ class TestConversion:
         reason = f"config: {alias}: it takes {TAKES[alias]}, not {kind}"
         assert refusal({**GOOD, alias: given}) == reason
 
-    @pytest.mark.parametrize("values", [{}, {"appName": None}, {"app_name": "shop"}])
+    @pytest.mark.parametrize("values", [{}, {"appName": None}])
     def test_a_missing_value_is_named(self, values: dict[str, Any]) -> None:
-        """A required item that is not there, null or under its Python name, is missing."""
+        """A required item that is not there, or null, is missing."""
         assert refusal(values) == f"config: appName: missing; it takes {TAKES['appName']}"
+
+    def test_a_key_with_a_mistake_is_named_where_something_is_wrong(self) -> None:
+        """It is the cause more often than not; the Python name is one, too."""
+        missing = f"config: appName: missing; it takes {TAKES['appName']}"
+        reason = refusal({"app_name": "shop", "Zoo": "secret-value"})
+        assert reason == f"{missing}; Zoo: there is no such item; app_name: there is no such item"
 
     def test_every_problem_is_told_at_once(self) -> None:
         """One line has all problems, in the order of the schema."""

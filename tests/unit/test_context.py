@@ -96,6 +96,11 @@ def ctx(stage: Stage) -> Context[Any]:
     return stage.context()
 
 
+def count_descriptors() -> int:
+    """How many this process has."""
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
 class TestTime:
     """The time that is left."""
 
@@ -148,6 +153,24 @@ class TestCancellation:
             os.eventfd_read(other)
         os.close(other)
         assert not cancellation.is_set()
+
+    def test_its_descriptor_is_made_when_it_is_asked_for(self) -> None:
+        """It is readable once cancelled, whichever came first; there is none after the end."""
+        number = count_descriptors()
+        early, late = Cancellation(), Cancellation()
+        early.set("early")
+        assert count_descriptors() == number
+        assert early.fd == early.fd
+        assert os.eventfd_read(early.fd) == 1
+        with pytest.raises(BlockingIOError):
+            os.eventfd_read(late.fd)
+        late.set("late")
+        assert os.eventfd_read(late.fd) == 1
+        for cancellation in (early, late):
+            cancellation.close()
+            with pytest.raises(Cancelled, match=r"^its operation has ended$"):
+                assert cancellation.fd
+        assert count_descriptors() == number
 
     def test_a_plugin_may_have_closed_everything(self) -> None:
         """Giving back a descriptor that is no more is no error."""

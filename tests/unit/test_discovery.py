@@ -321,16 +321,16 @@ CASES = {
     ),
     "a missing dependency": (
         {"source": "import nowhere_at_all"},
-        "importing MODULE failed: no module named nowhere_at_all; add the package that has it to"
-        " install_requires of shop-plugin",
+        "importing MODULE failed: no module named nowhere_at_all (MODULE.py, line 7);"
+        " add the package that has it to install_requires of shop-plugin",
     ),
     "raises on import": (
         {"source": "raise RuntimeError('two\\nlines')"},
-        "importing MODULE failed: RuntimeError: two lines",
+        "importing MODULE failed: RuntimeError: two lines (MODULE.py, line 7)",
     ),
     "exits on import": (
         {"source": "raise SystemExit(3)"},
-        "importing MODULE failed: SystemExit: 3",
+        "importing MODULE failed: SystemExit: 3 (MODULE.py, line 7)",
     ),
     "a syntax error": (
         {"source": "def"},
@@ -344,7 +344,7 @@ CASES = {
             raise E
             """
         },
-        "importing MODULE failed: E",
+        "importing MODULE failed: E (MODULE.py, line 10)",
     ),
     "wants arguments": (
         {"body": f"    def __init__(self, url): pass\n{HOOKS}"},
@@ -353,7 +353,8 @@ CASES = {
     ),
     "exits when made": (
         {"body": f"    def __init__(self): raise SystemExit\n{HOOKS}"},
-        "MODULE:Manager() failed: SystemExit; the manager is made without arguments",
+        "MODULE:Manager() failed: SystemExit (MODULE.py, line 8); the manager is made"
+        " without arguments",
     ),
     "is no plugin": (
         {"source": "Manager = 5"},
@@ -498,5 +499,5 @@ class TestRefusals:
     def test_a_declaration_that_raises_is_told(self, load: Load, declaration: str) -> None:
         """A property that fails is a mistake of the plugin like any other."""
         body = f"    @property\n    def {declaration}(self): raise RuntimeError('not now')\n{HOOKS}"
-        reason = "MODULE:Manager is no plugin: RuntimeError: not now"
+        reason = "MODULE:Manager is no plugin: RuntimeError: not now (MODULE.py, line 9)"
         assert problem(load, body) == reason

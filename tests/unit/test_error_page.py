@@ -36,7 +36,7 @@ TELLERS = {
     "plugin/config": {"problems"},
     "plugin/definition": {"_module_warnings", "_read_values"},
     "plugin/re2": {"regex_warnings"},
-    "plugin/discovery": {"_hook_problems", "_signature_problems", "_extra_problems"},
+    "plugin/validation": {"hook_problems", "_signature_problems", "extra_problems"},
     "front/journal": {"problem"},
     "local/life": {"_why_not_stored"},
     "local/reading": {"_no_json"},

@@ -11,12 +11,12 @@ from typing import Final
 import msgspec
 from flask import Flask, Response, request
 from gunicorn.http.errors import NoMoreData
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import BadHost, HTTPException, MethodNotAllowed, NotFound
 
 from modulehost.front.clients import Client
 from modulehost.front.operations import Answer, Operations, Request
 from modulehost.front.worker import what_is_wrong
-from modulehost.shared.errors import HostError, RequestError
+from modulehost.shared.errors import HostError, RequestError, one_line
 from modulehost.shared.logs import format_error
 from modulehost.shared.records import OPERATIONS, OperationName
 
@@ -98,6 +98,11 @@ def create_app(operations: Operations, started: float) -> Flask:
             raise NotFound
 
     def not_served(error: HTTPException) -> Response:
+        if isinstance(error, BadHost):
+            host = one_line(request.headers.get("Host", ""), 100)
+            return Response(
+                f"the Host {host!r} is no name and no address\n", 400, content_type=_TEXT
+            )
         response = Response(f"{error.name.lower()}\n", error.code, content_type=_TEXT)
         if isinstance(error, MethodNotAllowed):
             response.allow.update(error.valid_methods or ())

@@ -76,6 +76,11 @@ class Journal:
         return self._slots.problem and f"the journal is kept in memory only: {self._slots.problem}"
 
     @property
+    def has_copies(self) -> bool:
+        """Whether the operation that runs has sent some of what its hook has made."""
+        return self._saved > 0
+
+    @property
     def entered(self) -> bool:
         """Whether any hook was ever entered: there may be something to clean up."""
         return self._entry.entered
@@ -97,9 +102,9 @@ class Journal:
                 return
             if self._entry.module is not None:
                 raise HostError(
-                    f"this host serves the module {self._entry.module}, but the call is for"
-                    f" {module}: the cluster has mixed up two modules; delete and create one of"
-                    " them again"
+                    f"this host serves the Service {self._entry.module}, but the call is for the"
+                    f" Service {module}: the cluster has mixed up two modules; delete and create"
+                    " one of them again"
                 )
             self._entry.module = module
 

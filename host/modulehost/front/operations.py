@@ -265,7 +265,7 @@ class Operations:
         runner.part()
         runner.ended.wait(2 * BURIAL)
         match runner.state:
-            case Ended(not_begun=True):
+            case Ended(not_begun=True) if not self._journal.has_copies and turn.cancelled is None:
                 return None
             case Ended(has_closed=True):
                 reason = (

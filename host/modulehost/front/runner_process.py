@@ -16,11 +16,12 @@ from typing import Final, NamedTuple
 from modulehost.shared import linux
 from modulehost.shared.channel import Channel
 from modulehost.shared.names import PRIVATE_ENVIRONMENT
-from modulehost.shared.records import LOST, NOT_BEGUN, Loaded
+from modulehost.shared.records import LOST, MOST_KEPT, NOT_BEGUN, Loaded
 
 BURIAL: Final = 5.0
 """Seconds for a process that was killed to be gone: one that hangs in the kernel is given up."""
 
+_LARGEST: Final = MOST_KEPT + (1 << 20)  # bytes of a record; what is beside metadata is small
 _LAST_BREATH: Final = 500  # ms for a process whose connection has ended to end, too
 
 
@@ -64,8 +65,8 @@ class RunnerProcess:
     def __init__(self, environ: Mapping[str, str], log_fd: int) -> None:
         """Start it; raises OSError."""
         self.pidfd = -1
-        self.calls, calls = Channel.pair()
-        self.control, control = Channel.pair()
+        self.calls, calls = Channel.pair(_LARGEST)
+        self.control, control = Channel.pair(_LARGEST)
         fds = (calls.fileno(), control.fileno(), log_fd)
         argv = [sys.executable, "-P", "-m", "modulehost.runner", *map(str, (*fds, os.getpid()))]
         with closing(calls), closing(control):

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from modulehost.shared.describe import is_a, reason_of, text_of
 from modulehost.shared.errors import ConfigError
 
 FILE = "config.json"
@@ -144,15 +145,17 @@ class Schema:
                 converted[item.name] = item.convert(value)
             except (ValueError, TypeError):
                 problems.append(f"{item.alias}: it takes {item.takes}, not {_kind(value, item)}")
-        if problems:
+        unknown = sorted(values.keys() - {item.alias for item in self.items})
+        if problems:  # the cause may be a key with a mistake in it
+            problems += [f"{key}: there is no such item" for key in unknown]
             raise ConfigError("config: " + "; ".join(problems))
         try:
             config = self._cls(**converted)
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"config: {error}") from error
-        except Exception as error:
-            raise ConfigError(f"config: {type(error).__name__}: {error}") from error
-        return config, sorted(values.keys() - {item.alias for item in self.items})
+        except BaseException as error:
+            is_check = is_a(error, ValueError, TypeError)  # what __post_init__ should raise
+            words = (is_check and text_of(error)) or reason_of(error)
+            raise ConfigError(f"config: {words}") from error
+        return config, unknown
 
     def secrets(self, config: msgspec.Struct) -> list[str]:
         """The texts of the items that are marked as secret."""

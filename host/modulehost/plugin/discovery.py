@@ -6,24 +6,19 @@ of a plugin runs nowhere but in ``load``.
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
 
-import msgspec
 import pluggy
 
 from modulehost.plugin.config import Schema
 from modulehost.plugin.hooks import GROUP, PROJECT, ModuleSpec
-from modulehost.shared.errors import ModuleError, PluginError, one_line
-from modulehost.shared.records import OPERATIONS
-
-_HOOKS = (*OPERATIONS, "health")
-_PERMISSIONS = ("workspace", "controller")
+from modulehost.plugin.validation import extra_problems, hook_problems, hooks_of
+from modulehost.shared.describe import is_a, place_of, reason_of, text_of, type_name
+from modulehost.shared.errors import ModuleError, PluginError
 
 
 class Found(NamedTuple):
@@ -35,8 +30,20 @@ class Found(NamedTuple):
     version: str
     summary: str
 
+    @property
+    def top(self) -> str:
+        """The import package that its module is in."""
+        return self.value.partition(":")[0].partition(".")[0]
+
     def __str__(self) -> str:
         return f"plugin {self.name!r} of {self.package} {self.version}"
+
+
+class _Hooks:
+    """What pluggy is shown of a manager: it would ask for every attribute again."""
+
+    def __init__(self, hooks: dict[str, Any]) -> None:
+        vars(self).update(hooks)
 
 
 class Plugin(NamedTuple):
@@ -136,7 +143,7 @@ def select(plugins: list[Found], name: str | None) -> Found:
 
 def mentions(found: Found, text: bytes) -> bool:
     """Whether a text is in a source file of the plugin's package, of those that are imported."""
-    package = found.value.partition(":")[0].partition(".")[0]
+    package = found.top
     for name, module in [*sys.modules.items()]:
         if name == package or name.startswith(f"{package}."):
             try:
@@ -152,152 +159,83 @@ def load(found: Found) -> Plugin:
     """Import the plugin and check it. Raises PluginError; its cause is what the plugin raised."""
     manager = _instance(found, _import(found))
     try:
-        problems = [*_hook_problems(manager), *_extra_problems(manager)]
-    except Exception as error:
-        raise PluginError(f"{found}: {found.value} is no plugin: {_words(error)}") from error
-    if problems:
-        raise PluginError(f"{found}: {found.value}: {'; '.join(problems)}")
-    plugins = pluggy.PluginManager(PROJECT)
-    plugins.add_hookspecs(ModuleSpec)
-    try:
-        plugins.register(manager, found.name)
-        plugins.check_pending()
-    except Exception as error:
-        raise PluginError(f"{found}: {found.value}: {error}") from error
-    config = getattr(manager, "config", None)
-    return Plugin(
-        found,
-        plugins,
-        None if config is None else Schema(config),
-        tuple(getattr(manager, "permissions", ())),
-        {name: float(value) for name, value in getattr(manager, "deadlines", {}).items()},
-        _marker(getattr(manager, "health", None)) is not None,
-    )
+        hooks = hooks_of(manager)
+        problems = [*hook_problems(manager, hooks), *extra_problems(manager)]
+        if not problems:
+            plugins = pluggy.PluginManager(PROJECT)
+            plugins.add_hookspecs(ModuleSpec)
+            plugins.register(_Hooks(hooks), found.name)
+            plugins.check_pending()
+            config = getattr(manager, "config", None)
+            deadlines = getattr(manager, "deadlines", {})
+            return Plugin(
+                found,
+                plugins,
+                None if config is None else Schema(config),
+                tuple(getattr(manager, "permissions", ())),
+                {name: float(value) for name, value in deadlines.items()},
+                "health" in hooks,
+            )
+    except BaseException as error:
+        raise PluginError(
+            f"{found}: {found.value} is no plugin: {_raised(error, found)}"
+        ) from error
+    raise PluginError(f"{found}: {found.value}: {'; '.join(problems)}")
 
 
 def _import(found: Found) -> object:
     module, _, attributes = found.value.partition(":")
     try:
         target: object = import_module(module)
-    except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if module == missing or module.startswith(f"{missing}."):
+    except BaseException as error:
+        missing = _missing(error)
+        if missing and (module == missing or module.startswith(f"{missing}.")):
             raise PluginError(
                 f"{found}: its entry point names the module {module}, which does not exist; check"
                 f" the entry point in the package's setup.cfg"
             ) from None
-        raise PluginError(
-            f"{found}: importing {module} failed: no module named {missing}; add the package that"
-            f" has it to install_requires of {found.package}"
-        ) from error
-    except BaseException as error:
-        raise PluginError(f"{found}: importing {module} failed: {_words(error)}") from error
+        if missing:
+            place = place_of(error, found.top)
+            raise PluginError(
+                f"{found}: importing {module} failed: no module named {missing} ({place}); add the"
+                f" package that has it to install_requires of {found.package}"
+            ) from error
+        raise PluginError(f"{found}: importing {module} failed: {_raised(error, found)}") from error
     for attribute in attributes.split(".") if attributes else ():
         try:
             target = getattr(target, attribute)
-        except AttributeError:
+        except BaseException:  # noqa: BLE001 - of a __getattr__ of theirs
             raise PluginError(
                 f"{found}: its entry point names {found.value}, but {module} has no {attribute}"
             ) from None
     return target
 
 
+def _missing(error: BaseException) -> str:
+    """The module that is not there; "" when the error is another one."""
+    try:
+        return text_of(error.name or "") if is_a(error, ModuleNotFoundError) else ""  # type: ignore[attr-defined]
+    except BaseException:  # noqa: BLE001 - of a class of theirs
+        return ""
+
+
 def _instance(found: Found, target: object) -> object:
-    if not inspect.isclass(target):
+    if not is_a(target, type):
         return target
     try:
-        return target()
-    except ModuleError as error:
-        raise PluginError(f"{found}: {error}") from None
+        return target()  # type: ignore[operator]
     except BaseException as error:
+        if is_a(error, ModuleError):
+            raise PluginError(f"{found}: {reason_of(error)}") from None
         raise PluginError(
-            f"{found}: {found.value}() failed: {_words(error)}; the manager is made without"
-            f" arguments"
+            f"{found}: {found.value}() failed: {_raised(error, found)}; the manager is made"
+            " without arguments"
         ) from error
 
 
-def _words(error: BaseException) -> str:
-    name = type(error).__name__
-    try:
-        text = one_line(str(error))
-    except Exception:  # noqa: BLE001 - a __str__ of somebody else's
-        text = ""
-    return f"{name}: {text}" if text else name
-
-
-def _marker(function: object) -> dict[str, Any] | None:
-    marker = inspect.getattr_static(function, f"{PROJECT}_impl", None)
-    if marker is None:
-        marker = inspect.getattr_static(
-            getattr(function, "__func__", None), f"{PROJECT}_impl", None
-        )
-    return marker if isinstance(marker, dict) else None
-
-
-def _hook_problems(manager: object) -> Iterator[str]:
-    """What is wrong with the hooks, each with its cure."""
-    hooks = {}
-    for name in dir(manager):
-        try:
-            function = getattr(manager, name)
-        except Exception:  # noqa: BLE001, S112 - a property that fails is no hook
-            continue
-        if (marker := _marker(function)) is not None:
-            hooks[marker.get("specname") or name] = function
-            if marker.get("wrapper") or marker.get("hookwrapper"):
-                yield f"{name} is a wrapper; a plugin's hooks are plain functions"
-    if not hooks and not any(callable(getattr(manager, name, None)) for name in OPERATIONS):
-        yield "it is no plugin: it has none of the hooks install, uninstall, sleep, resume"
-        return
-    for name in hooks.keys() - set(_HOOKS):
-        from difflib import get_close_matches
-
-        close = get_close_matches(name, _HOOKS, 1)
-        cure = f"did you mean {close[0]}?" if close else f"the hooks are {', '.join(_HOOKS)}"
-        yield f"there is no hook {name}; {cure}"
-    for name in _HOOKS:
-        if name in hooks:
-            yield from _signature_problems(name, hooks[name])
-        elif callable(getattr(manager, name, None)):
-            yield f"{name} has no decorator; put @hookimpl above it"
-        elif name in OPERATIONS:
-            yield f"the hook {name} is missing; all of {', '.join(OPERATIONS)} are required"
-
-
-def _signature_problems(name: str, function: Any) -> Iterator[str]:
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        yield f"{name} is async, which would never run; make it a plain def"
-    elif inspect.isgeneratorfunction(function):
-        yield f"{name} is a generator (it has a yield), which would never run; make it a plain def"
-    spec = list(inspect.signature(getattr(ModuleSpec, name)).parameters)[1:]
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.name not in spec:
-            yield f"{name} has an argument {parameter.name}; a hook may have {', '.join(spec)}"
-        elif parameter.default is not parameter.empty:
-            yield f"{name} gives {parameter.name} a default, so it is never filled; take it away"
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            yield (
-                f"{name} takes {parameter.name} by keyword only, so it is never filled; take the *"
-                " away"
-            )
-
-
-def _extra_problems(manager: object) -> Iterator[str]:
-    """What is wrong with config, permissions and deadlines."""
-    config = getattr(manager, "config", None)
-    if config is not None:
-        if not (inspect.isclass(config) and issubclass(config, msgspec.Struct)):
-            yield "config is not a subclass of msgspec.Struct"
-        else:
-            yield from Schema(config).problems()
-    permissions = getattr(manager, "permissions", ())
-    if not isinstance(permissions, tuple | list | set | frozenset) or not all(
-        permission in _PERMISSIONS for permission in permissions
-    ):
-        yield f"permissions is not a tuple of {' and '.join(map(repr, _PERMISSIONS))}"
-    deadlines = getattr(manager, "deadlines", {})
-    if not isinstance(deadlines, dict) or not all(
-        name in OPERATIONS and isinstance(value, int | float) and 0 < value < 1e9
-        for name, value in deadlines.items()
-    ):
-        yield "deadlines is not a dict from operation to seconds, like {'install': 1800}"
+def _raised(error: BaseException, found: Found) -> str:
+    """What was raised, and where: ``ValueError: no licence (shop/manager.py, line 12)``."""
+    words, place = reason_of(error), place_of(error, found.top)
+    if is_a(error, SyntaxError) and place:  # its text names a file, too
+        words = f"{type_name(error)}: {text_of(getattr(error, 'msg', ''))}"
+    return f"{words} ({place})" if place else words

@@ -67,6 +67,9 @@ class Health(threading.Thread):
             forks.leave(error)
         try:
             return self._words(result, error)
+        except BaseException:  # noqa: BLE001 - of what the hook has done to the interpreter
+            self._interpreter.put_all_back()
+            return self._words(result, error)
         finally:
             error = None  # else it and this frame would keep each other
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from modulehost.runner.module import Module
 from modulehost.runner.operation import Operation
-from modulehost.shared import metadata
 from modulehost.shared.describe import is_a, reason_of, traceback_of, type_name
 from modulehost.shared.errors import Cancelled, MetadataError, ModuleError
 from modulehost.shared.records import Done, Kind, MetadataText
-from modulehost.shared.salvage import plain_copy, salvage
 
 
 class HookCall:
@@ -54,31 +52,29 @@ class HookCall:
         return Done(self.operation.call.id, kind, reason, metadata)
 
     def _left(self) -> tuple[MetadataText | None, str]:
-        """The metadata, and why the operator cannot keep it."""
-        text, problem = self._encoded()
-        if text is not None:
-            return MetadataText(text), problem
-        salvaged = salvage(self.operation.metadata)
-        return None if salvaged is None else MetadataText(salvaged, is_json=False), problem
+        """The metadata, and why the operator cannot keep it.
 
-    def _encoded(self) -> tuple[bytes | None, str]:
-        """The metadata as JSON, or why it is none."""
-        operation = self.operation
-        name = operation.call.operation
+        Raises once, so that the interpreter is put back: it may be broken, or another thread
+        changes the metadata.
+        """
+        name = self.operation.call.operation
         try:
-            try:
-                return metadata.encode(operation.metadata, operation.limit), ""
-            except MetadataError:
-                raise
-            except BaseException:  # noqa: BLE001 - of a class of the plugin's
-                return metadata.encode(plain_copy(operation.metadata), operation.limit), ""
+            return self.operation.as_json(), ""
         except MetadataError as error:
-            return None, f"{name} left {error}"
-        except BaseException as error:  # another thread changes it, or the interpreter is broken
+            problem = f"{name} left {error}"
+        except BaseException as error:
             if not self._has_failed:
                 self._has_failed = True
-                raise  # the second time it is put back as it was
-            return None, f"{name} left metadata that cannot be read: {reason_of(error)}"
+                raise
+            problem = f"{name} left metadata that cannot be read: {reason_of(error)}"
+        text, dropped = self.operation.salvaged()
+        if dropped:
+            paths = ", ".join(f'metadata["{key}"]' for key in dropped)
+            problem += f"; left out of the journal, too: {paths}"
+        if text is None and not self._has_failed:
+            self._has_failed = True
+            raise RuntimeError("what the hook has left cannot be written")
+        return text, problem
 
     def _failure(self) -> tuple[Kind, str]:
         """Why, when the hook has raised or returned something."""

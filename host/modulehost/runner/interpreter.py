@@ -37,6 +37,7 @@ class Interpreter:
         self._interval = getswitchinterval()
         self._limit = getrecursionlimit()
         self._trace, self._profile = gettrace(), getprofile()
+        self._lists = [(found, [*found]) for found in (sys.path, sys.meta_path, sys.path_hooks)]
         self._names = [(vars(module), dict(vars(module))) for module in _USED]
 
     def put_back(self) -> None:
@@ -53,5 +54,9 @@ class Interpreter:
         """That, and every name in the modules that the host's own code uses."""
         setrecursionlimit(self._limit)
         self.put_back()
-        for there, before in self._names:
-            there.update(before)
+        for names, before in self._names:
+            names.update(before)
+        for found, as_it_was in self._lists:
+            found[:] = as_it_was
+        for name in [name for name, module in sys.modules.items() if module is None]:
+            del sys.modules[name]  # so that the next import finds it

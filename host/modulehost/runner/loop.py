@@ -103,6 +103,7 @@ class Runner:
             self._leave_if_forked(error)
             self._calls.send(Done(call.id, "refused", str(error)))
             return
+        self._leave_if_forked(None)  # by a check of the config
         self._due = HookCall(operation, self.module)
         self._control.begin(operation)
         self._due.run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from modulehost.shared.channel import Channel
 from modulehost.shared.describe import text_of
 from modulehost.shared.errors import MetadataError, ModuleError, one_line
 from modulehost.shared.records import (
+    MOST_KEPT,
     Call,
     Checkpoint,
     MetadataText,
@@ -22,6 +22,7 @@ from modulehost.shared.records import (
     Saved,
     Snapshot,
 )
+from modulehost.shared.salvage import plain_copy, salvage_within
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -41,7 +42,7 @@ class Operation:
         self.grace = module.settings.grace
         # nobody keeps what an uninstall leaves, and one that is refused leaks what is left
         is_last = call.operation == "uninstall"
-        self.limit = sys.maxsize if is_last else module.settings.max_metadata
+        self._limit = MOST_KEPT if is_last else module.settings.max_metadata
         self._module = module
         self._calls = calls
         self._control = control
@@ -96,13 +97,38 @@ class Operation:
                 raise ModuleError(f"checkpoint: {name} has ended")
             with self._looking:
                 number = next(self._numbers)
-                try:
-                    text = metadata.encode(self.metadata, self.limit)
-                except MetadataError as error:
-                    raise ModuleError(f"checkpoint: {error}") from None
-            self._calls.send(Checkpoint(self.call.id, number, MetadataText(text)))
+                text = self._to_keep()
+            self._calls.send(Checkpoint(self.call.id, number, text))
             while self._calls.receive() != Saved(self.call.id, number):
                 pass  # for one whose wait was broken off by an exception
+
+    def _to_keep(self) -> MetadataText:
+        """What a checkpoint sends; raises ModuleError.
+
+        Nobody stores what an uninstall leaves: there it is whatever the journal can hold.
+        """
+        try:
+            return self.as_json()
+        except MetadataError as error:
+            if self.call.operation == "uninstall" and (text := self.salvaged()[0]) is not None:
+                return text
+            raise ModuleError(f"checkpoint: {error}") from None
+
+    def as_json(self) -> MetadataText:
+        """The metadata as the operator could keep it; raises MetadataError."""
+        try:
+            return MetadataText(metadata.encode(self.metadata, self._limit))
+        except MetadataError:
+            raise
+        except BaseException:  # noqa: BLE001 - of a class of the plugin's
+            return MetadataText(metadata.encode(plain_copy(self.metadata), self._limit))
+
+    def salvaged(self) -> tuple[MetadataText | None, list[str]]:
+        """The metadata as whole as the journal can hold it, and what is left out for that."""
+        text, dropped = salvage_within(self.metadata, MOST_KEPT)
+        if dropped:
+            self.event("warning", "metadata is too large for the journal", dropped=dropped)
+        return None if text is None else MetadataText(text, is_json=False), dropped
 
     def snapshot(self) -> None:
         """Send a copy of the metadata when it has changed; not while it is in motion."""
@@ -111,11 +137,11 @@ class Operation:
         try:
             number = next(self._numbers)
             text = MetadataText(metadata.copy(self.metadata))
-        except Exception:  # noqa: BLE001 - the hook is changing it, or it is no JSON yet
+        except BaseException:  # noqa: BLE001 - the hook is changing it, or it is no JSON yet
             return
         finally:
             self._looking.release()
-        if text != self._sent and not self._ended:
+        if text != self._sent and len(text.text) <= MOST_KEPT and not self._ended:
             self._sent = text
             self._control.send(Snapshot(self.call.id, number, text))
 

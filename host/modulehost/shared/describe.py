@@ -52,7 +52,7 @@ def what_it_says(error: BaseException) -> str:
     What is meant for people, ``ModuleError`` and ``Cancelled``, is its text alone, if it has one.
     """
     text, name = text_of(error), type_name(error)
-    if not text.strip():
+    if not one_line(text):
         return name
     return text if is_a(error, ModuleError, Cancelled) else f"{name}: {text}"
 
@@ -80,19 +80,19 @@ def traceback_of(error: BaseException) -> str:
 def place_of(error: BaseException, package: str) -> str:
     """Where in a package's code an exception was raised: ``shop/manager.py, line 12``.
 
-    That is the package's innermost frame, else the innermost of anybody but us; of a SyntaxError
-    what cannot be read. "" where there is none of these.
+    That is the package's innermost frame; of a SyntaxError what cannot be read. "" where there is
+    none.
     """
     try:
         if is_a(error, SyntaxError):
             path, line = error.filename, error.lineno  # type: ignore[attr-defined]
-            if type(path) is str and type(line) is int:
+            if type(path) is str and path.startswith("/") and type(line) is int:
                 return f"{_shorter(path)}, line {line}"
-        theirs = [(f, n) for f, n in _walk(_frames_of(error)) if not _is_machinery(f)]
-        own = [(f, n) for f, n in theirs if (_module_of(f) + ".").startswith(f"{package}.")]
-        frame, line = (own or theirs)[-1]
+        frames = [*_walk(_frames_of(error))]
+        own = [(f, n) for f, n in frames if f"{_module_of(f)}.".startswith(f"{package}.")]
+        frame, line = [(f, n) for f, n in own if not f.f_code.co_filename.startswith("<")][-1]
         return f"{_shorter(exact(frame.f_code.co_filename))}, line {line}"
-    except BaseException:  # noqa: BLE001 - there is no such frame, or it is of a module of theirs
+    except BaseException:  # noqa: BLE001 - there is none, or it is of a class of theirs
         return ""
 
 

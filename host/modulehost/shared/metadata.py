@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from modulehost.shared.describe import type_name
 from modulehost.shared.errors import MetadataError, RequestError
 from modulehost.shared.records import MetadataText
 
@@ -42,6 +43,11 @@ _LONG_FLOAT: Final = re.compile(
 
 _TOO_DEEP: Final = f"the body is nested more than {MAX_DEPTH} levels deep"
 
+_SURROGATES: Final = re.compile(
+    rb"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<lone>\\u[dD][89a-fA-F])", re.DOTALL
+)
+"""Pairs of escapes, and what is none; an escaped backslash first."""
+
 Metadata = dict[str, Any]
 
 _encoder = msgspec.json.Encoder(order="sorted")
@@ -63,6 +69,10 @@ def decode(body: bytes) -> Metadata:
     except msgspec.ValidationError:
         raise RequestError(f"the body holds a number out of range{_bad_number(body)}") from None
     except msgspec.DecodeError as error:
+        if (lone := _lone_surrogate(body)) is not None:
+            raise RequestError(
+                f"the body holds a lone surrogate at byte {lone}, which is no text"
+            ) from None
         raise RequestError(f"the body is not JSON: {error}") from None
     if value is None:
         return {}
@@ -85,6 +95,13 @@ def _bad_byte(body: bytes) -> str:
     except UnicodeDecodeError as error:
         return f" at byte {error.start}"
     return ""
+
+
+def _lone_surrogate(body: bytes) -> int | None:
+    for escape in _SURROGATES.finditer(body):
+        if escape["lone"]:
+            return escape.start()
+    return None
 
 
 def _bad_number(body: bytes) -> str:
@@ -227,7 +244,7 @@ def _with_plain_keys(value: dict[Any, Any], path: Path) -> dict[str, Any]:
         if not isinstance(key, str):
             what = f"the key {key!r}" if isinstance(key, int | float) else "a key"
             raise MetadataError(
-                f"{_path(path)}: {what} is of type {type(key).__name__}; JSON's are strings"
+                f"{_path(path)}: {what} is of type {type_name(key)}; JSON's are strings"
             )
     return {str.__str__(key): item for key, item in value.items()}
 
@@ -248,7 +265,7 @@ def _checked_scalar(value: Any, path: Path) -> Any:
             return int(value)
         return float(value)
     raise MetadataError(
-        f"{_path(path)} is of type {type(value).__name__}, which is not JSON; store text, numbers,"
+        f"{_path(path)} is of type {type_name(value)}, which is not JSON; store text, numbers,"
         " booleans, None, lists and dicts"
     )
 

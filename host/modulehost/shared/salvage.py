@@ -32,6 +32,24 @@ def salvage(metadata: object) -> bytes | None:
         return None
 
 
+def salvage_within(metadata: object, most: int) -> tuple[bytes | None, list[str]]:
+    """The same in at most so many bytes, and the keys that are left out for it, largest first."""
+    try:
+        import json
+
+        plain = _plain(metadata, _as_text, _LEVELS, frozenset())
+        sizes = {key: len(json.dumps({key: value})) for key, value in plain.items()}
+        dropped: list[str] = []
+        for key in sorted(sizes, key=sizes.__getitem__, reverse=True):
+            if sum(sizes.values()) <= most:
+                break
+            del sizes[key], plain[key]
+            dropped.append(str(key))
+        return json.dumps(plain).encode(), dropped
+    except BaseException:  # noqa: BLE001 - SystemExit and KeyboardInterrupt, too
+        return None, []
+
+
 def _plain(value: Any, other: Other, levels: int, above: frozenset[int]) -> Any:
     kind = type(value)
     if value is None or kind is bool:
@@ -58,8 +76,6 @@ def _key(key: object, other: Other) -> Any:
 
 
 def _as_text(value: object) -> str:
-    if issubclass(type(value), dict | list | tuple):
-        return f"<{type_name(value)}>"  # in itself, or too deep
     return text_of(value) or f"<{type_name(value)}>"
 
 

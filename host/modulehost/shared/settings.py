@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from modulehost.shared.errors import SettingError
+from modulehost.shared.records import MOST_KEPT
 
 T = TypeVar("T")
 
@@ -101,6 +102,12 @@ def _bytes(text: str) -> int:
     return int(match[1]) * {None: 1, "Ki": 1 << 10, "Mi": 1 << 20}[match[2]]
 
 
+def _keepable(text: str) -> int:
+    if (value := _bytes(text)) > MOST_KEPT:
+        raise ValueError
+    return value
+
+
 def _word(*words: str) -> Callable[[str], str]:
     def convert(text: str) -> str:
         if text.lower() not in words:
@@ -180,8 +187,8 @@ SETTINGS = (
         "MODULE_MAX_METADATA",
         "max_metadata",
         "192KiB",
-        _bytes,
-        "a number of bytes, or one with KiB or MiB",
+        _keepable,
+        "a number of bytes up to 4 MiB, or one with KiB or MiB",
         "the largest metadata that is accepted from a plugin, counted as the operator stores it:"
         " all annotations of an object share 256 KiB",
     ),

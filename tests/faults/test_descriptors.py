@@ -1,0 +1,30 @@
+"""Descriptors of the plugin's process: made where they are needed, and given back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from support.host import Host, StartHost
+
+
+def descriptors(host: Host) -> Counter[str]:
+    """What the descriptors of the plugin's process are open on, numbers left out."""
+    links = Path(f"/proc/{host.runner}/fd").iterdir()
+    return Counter(str(link.readlink()).partition(":[")[0] for link in links)
+
+
+def test_no_refused_config_leaks_one(start_host: StartHost) -> None:
+    """Nor does a health question, or an operation; an event descriptor is for ``ctx.run`` alone."""
+    host = start_host("configured")
+    host.wait_for("plugin loaded")
+    assert host.call("install", {"appName": "shop"}).status == 201
+    before = descriptors(host)
+    assert not any("eventfd" in link for link in before)
+    runner = host.runner
+    for number in range(30):
+        reply = host.call("install", {"appName": number})
+        assert reply.text.startswith("config: appName: it takes text")
+        assert host.health().status == 200
+    assert host.call("sleep", {"appName": "shop"}).status == 200
+    assert (host.runner, descriptors(host)) == (runner, before)
