@@ -70,7 +70,7 @@ class HookCall:
         text, dropped = self.operation.salvaged()
         if dropped:
             paths = ", ".join(f'metadata["{key}"]' for key in dropped)
-            problem += f"; left out of the journal, too: {paths}"
+            problem = f"{problem}; left out of the journal, too: {paths}"
         if text is None and not self._has_failed:
             self._has_failed = True
             raise RuntimeError("what the hook has left cannot be written")
