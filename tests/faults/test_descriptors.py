@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from support.host import Host, StartHost
+from support.processes import wait_until
 
 
 def descriptors(host: Host) -> Counter[str]:
@@ -28,3 +29,15 @@ def test_no_refused_config_leaks_one(start_host: StartHost) -> None:
         assert host.health().status == 200
     assert host.call("sleep", {"appName": "shop"}).status == 200
     assert (host.runner, descriptors(host)) == (runner, before)
+
+
+def test_running_programs_leaves_none(start_host: StartHost) -> None:
+    """In operations and in the health hook: as many after the tenth as after the first."""
+    host = start_host("runs_in_health", MISBEHAVE_IN="sleep")
+    assert host.call("sleep", {"a": 1}).status == 200
+    assert host.health().status == 200
+    before = descriptors(host)
+    for _ in range(10):
+        assert host.call("sleep", {"a": 1}).status == 200
+        assert host.health().status == 200
+    wait_until(lambda: descriptors(host) == before, "all are given back")

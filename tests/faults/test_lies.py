@@ -102,9 +102,10 @@ def test_a_broken_interpreter_loses_nothing(host: Host, what: str) -> None:
     uninstalls_with(host, {**HALF, "a": "value"}, sent={"do": what})
 
 
-def test_what_is_no_json_is_kept_whatever_is_broken(host: Host) -> None:
-    """Although nothing can be imported any more."""
-    sent = {"do": "no imports", "number": "nan"}
+@pytest.mark.parametrize("what", ["no imports", "broken modules", "broken builtins"])
+def test_what_is_no_json_is_kept_whatever_is_broken(host: Host, what: str) -> None:
+    """Although nothing can be imported any more, or the module json was patched."""
+    sent = {"do": what, "number": "nan"}
     reply = host.call("install", sent)
     assert (reply.status, reply.text) == (
         400,

@@ -30,7 +30,15 @@ def kill(_: int) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-HOWS = {"interrupt": interrupt, "throw": throw, "kill": kill}
+def often(thread: int) -> None:
+    """Many of them, one after the other."""
+    for _ in range(50):
+        throw(thread)
+        interrupt(thread)
+        time.sleep(0.0002)
+
+
+HOWS = {"interrupt": interrupt, "throw": throw, "kill": kill, "often": often}
 
 
 class Manager(beast.Manager):

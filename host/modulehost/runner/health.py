@@ -58,10 +58,12 @@ class Health(threading.Thread):
         """Whether the module is well, and a sentence if it is not or has one."""
         error: BaseException | None = None
         result: object = None
+        cancellation = Cancellation()
         try:
-            result = self._module.plugin.call("health", ctx=self._context())
+            result = self._module.plugin.call("health", ctx=self._context(cancellation))
         except BaseException as raised:  # noqa: BLE001 - SystemExit, too
             error = raised
+        cancellation.close()
         self._interpreter.put_back()
         if os.getpid() != self._pid:
             forks.leave(error)
@@ -86,7 +88,7 @@ class Health(threading.Thread):
             return False, "the plugin says that the module is not healthy"
         return False, f"the hook health returned {type_name(result)}, not a bool"
 
-    def _context(self) -> Context[Any]:
+    def _context(self, cancellation: Cancellation) -> Context[Any]:
         module = self._module
         request_id = f"health-{self._pid}"
         return Context(
@@ -95,7 +97,7 @@ class Health(threading.Thread):
             config=module.health_config(),
             kubeconfig=module.kubeconfig(),
             deadline=DEADLINE,
-            cancellation=Cancellation(),
+            cancellation=cancellation,
             host=_Host(module, request_id),
         )
 

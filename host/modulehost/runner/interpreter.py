@@ -25,6 +25,8 @@ SWITCH_INTERVAL: Final = 0.0005
 
 _USED = (builtins, os, select, sys, threading, time)
 
+_USED_LATER = ("json", "linecache", "traceback")
+
 
 class Interpreter:
     """How it was when this was made. Make it before the plugin is imported.
@@ -58,5 +60,6 @@ class Interpreter:
             names.update(before)
         for found, as_it_was in self._lists:
             found[:] = as_it_was
-        for name in [name for name, module in sys.modules.items() if module is None]:
-            del sys.modules[name]  # so that the next import finds it
+        for name in [*sys.modules]:
+            if name.partition(".")[0] in _USED_LATER:
+                del sys.modules[name]  # the next import reads it anew

@@ -23,7 +23,7 @@ from modulehost.shared.errors import ConfigError, PluginError, RequestError
 from modulehost.shared.records import NOT_BEGUN, Call, Done, Loaded, LoadFailed
 from modulehost.shared.settings import Settings
 
-_MOST_HITS: Final = 5
+_MOST_HITS: Final = 100
 
 
 class Runner:
@@ -44,6 +44,8 @@ class Runner:
         self._pid = os.getpid()
         self._due: HookCall | None = None  # what was begun, and is not answered yet
         self._hits = 0
+        self.thrown: BaseException | None = None
+        self.is_done = False
 
     def load(self) -> bool:
         """Load the plugin; whether that was possible. The front is told."""
@@ -76,13 +78,14 @@ class Runner:
         return True
 
     def run(self) -> None:
-        """Answer what is due, then take calls; returns when this process must not take another."""
+        """Answer what is due, then take calls, until this process must not take another."""
         if self._due is not None:
             self._answer(self._due)
         while not self._hits:
             call = self._calls.receive()
             if isinstance(call, Call):
                 self._begin(call)
+        self.is_done = True
 
     def hit(self, error: BaseException) -> None:
         """An exception has come past everything: ``run`` again, which answers what is due."""
@@ -93,8 +96,9 @@ class Runner:
             end()
         if self._due is not None:
             self._due.broken_off(error)
-        what = traceback_of(error)
-        self.module.log.event("warning", "the host was hit in the plugin's process", exception=what)
+        if self._hits == 1:
+            event, trace = "the host was hit in the plugin's process", traceback_of(error)
+            self.module.log.event("warning", event, exception=trace)
 
     def _begin(self, call: Call) -> None:
         try:
@@ -104,10 +108,11 @@ class Runner:
             self._calls.send(Done(call.id, "refused", str(error)))
             return
         self._leave_if_forked(None)  # by a check of the config
-        self._due = HookCall(operation, self.module)
         self._control.begin(operation)
-        self._due.run()
-        self._answer(self._due)
+        due = HookCall(operation, self.module)
+        self._due = due  # from here on it counts as begun
+        due.run()
+        self._answer(due)
 
     def _answer(self, due: HookCall) -> None:
         """Tell the front how the operation has ended."""
@@ -134,19 +139,25 @@ def main() -> None:
     linux.use_one_heap()
     sys.setswitchinterval(SWITCH_INTERVAL)
     runner = Runner(*channels, log_fd)
-    status, limit = 0, sys.getrecursionlimit()
-    if runner.load():
-        while not status:
-            try:
-                runner.run()
-                status = NOT_BEGUN
-            except BaseException as error:  # noqa: BLE001 - wherever it comes from
-                while limit:
-                    try:
-                        setrecursionlimit(limit)
-                        break
-                    except RecursionError:
-                        continue  # too low for any call: the second thread has fewer frames
-                runner.hit(error)
+    limit = sys.getrecursionlimit()
+    status = NOT_BEGUN if runner.load() else 0
+    while status and not runner.is_done:
+        try:
+            _insist(runner, limit)
+        except BaseException as error:  # noqa: BLE001 - a second one, between two tries
+            runner.thrown = error
     forks.flush()
     _exit(status)  # not Python's way out, which waits for threads of the plugin
+
+
+def _insist(runner: Runner, limit: int) -> None:
+    """Run again and again, whatever is thrown, until the runner is done."""
+    while not runner.is_done:
+        try:
+            if runner.thrown is not None:
+                setrecursionlimit(limit)  # at first: it may be too low for any other call
+                runner.hit(runner.thrown)
+                runner.thrown = None
+            runner.run()
+        except BaseException as error:  # noqa: BLE001 - wherever it comes from, in hit(), too
+            runner.thrown = error
