@@ -10,9 +10,10 @@ TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import of typing
 if TYPE_CHECKING:
     from modulehost.plugin.context import Completed, Context
     from modulehost.plugin.hooks import hookimpl
+    from modulehost.plugin.secret import Secret
     from modulehost.shared.errors import Cancelled, ModuleError
 
-__all__ = ["Cancelled", "Completed", "Context", "ModuleError", "hookimpl"]
+__all__ = ["Cancelled", "Completed", "Context", "ModuleError", "Secret", "hookimpl"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -20,6 +21,7 @@ _HOMES = {
     "Completed": "plugin.context",
     "Context": "plugin.context",
     "ModuleError": "shared.errors",
+    "Secret": "plugin.secret",
     "hookimpl": "plugin.hooks",
 }
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,8 +17,10 @@ import pytest
 from support.processes import wait_until, with_variable
 
 from modulehost import Cancelled, Completed, Context, ModuleError
-from modulehost.plugin.context import MAX_OUTPUT, Cancellation
+from modulehost.plugin.context import Cancellation
+from modulehost.plugin.program_output import MAX_OUTPUT
 from modulehost.shared.logs import Log
+from modulehost.shared.redaction import Redactor
 
 SOON = 10.0
 GRACE = 0.4
@@ -35,7 +37,8 @@ class Stage:
         self.asked: list[str] = []
         self.mark = uuid.uuid4().hex
         self._file = file
-        self._log = Log(file.fileno(), "info", "json")
+        self.redactor = Redactor()
+        self._log = Log(file.fileno(), "info", "json", self.redactor.text)
 
     def context(self, deadline: float = 60) -> Context[Any]:
         """A context that ends in so many seconds."""
@@ -60,6 +63,10 @@ class Stage:
     def progress(self, text: str) -> None:
         """Note it."""
         self.asked.append(text)
+
+    def redact(self, secrets: Iterable[str]) -> None:
+        """Take them out of what is logged."""
+        self.redactor.add(secrets)
 
     def environ(self) -> dict[str, str]:
         """An environment by which the processes can be found."""

@@ -113,19 +113,20 @@ class TestPipe:
             LineWriter(writing, count_line).write(LINE)
             assert os.get_blocking(writing)
 
-    def test_other_writers_in_between_do_no_harm(self) -> None:
-        """A process that fills what room there is: still nothing waits."""
-        code = "import os\nwhile 1: os.write(1, b'y' * 1024)"
-        with (
-            pipe() as (reading, writing),
-            subprocess.Popen([sys.executable, "-S", "-c", code], stdout=writing) as other,
-        ):
-            writer = LineWriter(writing, count_line)
-            for _ in range(20_000):
-                writer.write(LINE)
-                if writer._dropped == 1:
-                    os.read(reading, 8192)
-            other.kill()
+
+def test_other_writers_in_between_do_no_harm() -> None:
+    """A process that fills what room there is: still nothing waits, given RWF_NOWAIT."""
+    code = "import os\nwhile 1: os.write(1, b'y' * 1024)"
+    with (
+        pipe() as (reading, writing),
+        subprocess.Popen([sys.executable, "-S", "-c", code], stdout=writing) as other,
+    ):
+        writer = LineWriter(writing, count_line)
+        for _ in range(20_000):
+            writer.write(LINE)
+            if writer._dropped == 1:
+                os.read(reading, 8192)
+        other.kill()
 
 
 def test_a_long_line_for_people_goes_out_in_pieces() -> None:

@@ -20,10 +20,12 @@ from modulehost.shared.records import (
     AskHealth,
     Cancel,
     Health,
+    KnowSecrets,
     Loaded,
     LoadFailed,
     OperationName,
     Progress,
+    SecretsKnown,
     Snapshot,
 )
 from modulehost.shared.redaction import Redactor
@@ -65,6 +67,7 @@ class Runners(threading.Thread):
         super().__init__(name="runners", daemon=True)
         self._log = log
         self._redactor = Redactor()  # of what any runner has told; those to come know it, too
+        log.redact = self._redactor.text
         self._log_fd = os.dup(1)  # a runner's own standard output is a pipe to us
         self._journal = journal
         self._turns = turns
@@ -169,7 +172,9 @@ class Runners(threading.Thread):
         return question.answer
 
     @staticmethod
-    def tell(runner: RunnerProcess, record: Cancel | AskHealth) -> None:
+    def tell(
+        runner: RunnerProcess, record: Cancel | AskHealth | KnowSecrets | SecretsKnown
+    ) -> None:
         """Send a record to the runner's second thread."""
         try:
             runner.control.send(record)
@@ -210,6 +215,8 @@ class Runners(threading.Thread):
         except OSError as error:
             self._fail(f"the plugin's process cannot be started: {error.strerror}")
             return
+        if secrets := self._redactor.secrets:
+            self.tell(runner, KnowSecrets(0, secrets))
         outputs = self._log_output(runner)
         if (why := self.stopping) is not None:  # said so while it was started
             runner.kill(why)
@@ -277,6 +284,9 @@ class Runners(threading.Thread):
                     package=record.package,
                     version=record.version,
                 )
+            case KnowSecrets(number, secrets):
+                self._redactor.add(secrets)
+                self.tell(runner, SecretsKnown(number))
             case LoadFailed(reason):
                 runner.kill("its plugin cannot be loaded", failure=reason)
             case Health():

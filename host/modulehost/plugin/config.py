@@ -8,14 +8,18 @@ operator passes what the user wrote, without the schema's defaults, so they are 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
-from typing import Any
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
 
-from modulehost.shared.describe import is_a, reason_of, text_of
+from modulehost.plugin.secret import Secret
+from modulehost.shared.describe import is_a, text_of, what_it_says
 from modulehost.shared.errors import ConfigError
 
 FILE = "config.json"
@@ -26,6 +30,9 @@ _NOT_FLAT = (
     " texts, list of those"
 )
 
+_EXTRA: Final = ("editable", "required", "secret")
+"""What ``Meta(extra={...})`` may say, true or false; a key with a dot is somebody else's."""
+
 
 class Item:
     """One field of a schema."""
@@ -35,7 +42,9 @@ class Item:
         self.alias = field.encode_name
         self.required = field.required
         self.field = field
-        info = _without_none(inspect.type_info(field.type))
+        self.type = _revealed(field.type)
+        self.is_wrapped = self.type != field.type
+        info = _without_none(inspect.type_info(self.type))
         self.title = ""
         self.extra: dict[str, Any] = {}
         while isinstance(info, inspect.Metadata):  # the outermost first, and that one wins
@@ -47,7 +56,7 @@ class Item:
     @property
     def secret(self) -> bool:
         """Whether the value must not be shown."""
-        return bool(self.extra.get("secret"))
+        return self.is_wrapped or bool(self.extra.get("secret"))
 
     @property
     def takes(self) -> str:
@@ -58,7 +67,51 @@ class Item:
         """The value as the field's type; raises ValueError. 3.0 is an integer; "3" is not."""
         if isinstance(self.info, inspect.IntType) and isinstance(value, float):
             value = int(value) if value.is_integer() else value
-        return msgspec.convert(value, self.field.type)
+        value = msgspec.convert(value, self.type)
+        return Secret(value) if self.is_wrapped else value
+
+    def default(self) -> Any:
+        """What it is when nothing is given; None when it has no default."""
+        value = self.field.default
+        if self.field.default_factory is not msgspec.NODEFAULT:
+            value = self.field.default_factory()
+        if value is msgspec.NODEFAULT:
+            return None
+        return value.reveal() if isinstance(value, Secret) else value
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the item itself, each with its cure."""
+        if not self.takes:
+            yield f"config item {self.name!r} {_NOT_FLAT}"
+        for key, value in self.extra.items():
+            if key not in _EXTRA and "." not in str(key):
+                yield f"config item {self.name!r}: extra has {key!r}; {_meant(str(key))}"
+            elif key in _EXTRA and not isinstance(value, bool):
+                yield f"config item {self.name!r}: {key!r} in its extra takes True or False"
+        default = self.field.default
+        if self.is_wrapped and not (default in (None, msgspec.NODEFAULT) or is_a(default, Secret)):
+            yield f"config item {self.name!r}: its default is no Secret; write Secret(...)"
+
+
+def _meant(key: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(key.lower(), _EXTRA, 1)
+    return f"did you mean {close[0]!r}?" if close else f"the keys are {', '.join(_EXTRA)}"
+
+
+def _revealed(kind: Any) -> Any:
+    """The type with ``T`` for each ``Secret[T]``: what a value is checked against."""
+    if kind is Secret:
+        return str
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Secret:
+        return _revealed(arguments[0])
+    if origin is Annotated:
+        return Annotated[(_revealed(arguments[0]), *arguments[1:])]
+    if origin in (Union, UnionType):
+        return reduce(or_, map(_revealed, arguments))
+    return kind
 
 
 def _without_none(info: inspect.Type) -> inspect.Type:
@@ -126,12 +179,15 @@ class Schema:
 
     def problems(self) -> list[str]:
         """What is wrong with the schema itself, a line each."""
-        return [f"config item {i.name!r} {_NOT_FLAT}" for i in self.items if not i.takes]
+        return [problem for item in self.items for problem in item.problems()]
 
-    def convert(self, values: dict[str, Any]) -> tuple[msgspec.Struct, list[str]]:
+    def convert(
+        self, values: dict[str, Any], redact: Callable[[str], str] = str
+    ) -> tuple[msgspec.Struct, list[str]]:
         """The config with its defaults, and the keys that the schema does not know.
 
-        Raises ConfigError with every problem at once, by alias, never with a value.
+        Raises ConfigError with every problem at once, by alias, never with a value; ``redact``
+        takes the secrets out of what the plugin's own checks say.
         """
         converted: dict[str, object] = {}
         problems = []
@@ -151,20 +207,45 @@ class Schema:
             raise ConfigError("config: " + "; ".join(problems))
         try:
             config = self._cls(**converted)
-        except BaseException as error:
+        except BaseException as error:  # of the plugin's own checks
             is_check = is_a(error, ValueError, TypeError)  # what __post_init__ should raise
-            words = (is_check and text_of(error)) or reason_of(error)
-            raise ConfigError(f"config: {words}") from error
+            words = (is_check and text_of(error)) or what_it_says(error)
+            raise ConfigError(f"config: {redact(words)}") from error
         return config, unknown
 
-    def secrets(self, config: msgspec.Struct) -> list[str]:
-        """The texts of the items that are marked as secret."""
-        values = [getattr(config, item.name) for item in self.items if item.secret]
-        return [str(value) for value in values if value not in (None, "")]
+    def secrets(self, values: dict[str, Any]) -> dict[str, list[str]]:
+        """The texts of the secret items, by alias: of what is given, else of the defaults."""
+        found = {}
+        for item in self.items:
+            if item.secret:
+                value = values.get(item.alias)
+                found[item.alias] = list(_texts(item.default() if value is None else value))
+        return found
 
     def pick(self, metadata: dict[str, Any]) -> dict[str, Any]:
         """The keys of a body that are aliases of the schema."""
         return {i.alias: metadata[i.alias] for i in self.items if i.alias in metadata}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """How a value can show itself; a boolean says nothing."""
+    match value:
+        case None | bool():
+            return
+        case Enum():
+            yield from _texts(value.value)
+        case int() | float():
+            yield str(value)
+            if isinstance(value, float) and value.is_integer():
+                yield str(int(value))
+        case dict():
+            for one in value.values():
+                yield from _texts(one)
+        case list() | tuple() | set() | frozenset():
+            for one in value:
+                yield from _texts(one)
+        case str() if value:
+            yield value
 
 
 def _kind(value: object, item: Item) -> str:

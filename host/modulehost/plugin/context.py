@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
-import select
 import threading
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
+from modulehost.plugin.secret import Secret
 from modulehost.shared.errors import Cancelled, ModuleError
-from modulehost.shared.linux import LONGEST_POLL, SIGKILL, SIGTERM, describe_exit
+from modulehost.shared.linux import describe_exit
+from modulehost.shared.redaction import Redactor
 
 if TYPE_CHECKING:
-    import subprocess
-
     from structlog.typing import FilteringBoundLogger
 
 C = TypeVar("C")
-
-MAX_OUTPUT: Final = 1 << 20
-"""Bytes of each of a child's outputs that ``Context.run`` gives back: the last ones."""
-
-_LONGEST_LINE: Final = 2000
-_DRAIN: Final = 0.5  # seconds for output that grandchildren hold open
-_UNREAD: Final = 80_000  # bytes that a pipe and a reader's buffers hold of it at most
 
 
 class Cancellation:
@@ -88,6 +81,7 @@ class Host(Protocol):
     """
 
     grace: float
+    redactor: Redactor
 
     def log(self) -> FilteringBoundLogger:
         """A logger, bound to the operation."""
@@ -97,6 +91,9 @@ class Host(Protocol):
 
     def progress(self, text: str, /) -> None:
         """Say how far the operation is."""
+
+    def redact(self, secrets: Iterable[str], /) -> None:
+        """Have the host show none of them from now on."""
 
 
 class Completed(NamedTuple):
@@ -171,120 +168,77 @@ class Context(Generic[C]):
         """Say how far the operation is: shown by ``GET /health`` and logged."""
         self._host.progress(text)
 
+    def redact(self, value: str | bytes | Secret[Any]) -> None:
+        """Have stars for this value from now on, wherever the plugin prints, logs or fails with it.
+
+        For what a hook learns on its way, such as a password that it has made up. Call it before
+        the value is used. What has fewer than four characters would blot every other line: it is
+        not redacted, and a warning says so.
+        """
+        if isinstance(value, Secret):
+            value = str(value.reveal())
+        text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+        if not isinstance(text, str):
+            raise TypeError(f"redact takes text, not {type(value).__name__}")
+        self._host.redact([text])
+
     def run(
         self,
         argv: Sequence[str | os.PathLike[str]],
         *,
-        input: str | None = None,  # noqa: A002 - as in subprocess.run
+        input: str | bytes | None = None,  # noqa: A002 - as in subprocess.run
         env: Mapping[str, str] | None = None,
+        env_extra: Mapping[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
+        stdout: str | os.PathLike[str] | None = None,
+        timeout: float | None = None,
         check: bool = True,
+        log: bool = True,
     ) -> Completed:
         """Run a program; a cancellation ends it with all of its process group.
 
-        Its output is logged line by line, and the last MiB of each stream is given back.
-        ``env`` replaces the environment. Raises ``ModuleError`` when the program cannot be
-        started, or, with ``check``, when it fails: its last line on stderr is the reason.
-        Raises ``Cancelled`` after the group has ended.
+        Its output is logged line by line, unless ``log`` is false, and the last MiB of each stream
+        is given back. ``stdout`` is a file for its standard output, which then is neither logged
+        nor given back: it gets mode 0600, and its name only when the program has succeeded.
+        ``env`` replaces the environment, ``env_extra`` adds to it. After ``timeout`` seconds the
+        program is ended as a cancellation would.
+
+        Raises ``ModuleError`` when the program cannot be started, does not end in time, or, with
+        ``check``, fails: its last line on stderr is the reason. Raises ``Cancelled`` after the
+        group has ended; ``TypeError`` and ``ValueError`` for arguments that cannot be meant.
         """
-        import subprocess  # dear, and not every plugin runs programs
+        # dear, and not every plugin runs programs
+        from modulehost.plugin import program_arguments as arguments
+        from modulehost.plugin.program_output import OutputFile, Reader
+        from modulehost.plugin.programs import Bounds, Program
 
+        command = arguments.checked_argv(argv)
+        data = arguments.checked_input(input)
+        environ = arguments.checked_env(env, env_extra)
+        arguments.check_timeout(timeout)
         self.raise_if_cancelled()
-        name = os.path.basename(os.fspath(argv[0]))  # noqa: PTH119 - may be any text
-        try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=env,
-                cwd=cwd,
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,
-            )
-        except OSError as error:
-            where = "" if cwd is None else f" in {os.fspath(cwd)}"
-            raise ModuleError(f"{name} cannot be run{where}: {error.strerror}") from error
-        outputs = [_Output(process.stdout, name, self.log), _Output(process.stderr, name, self.log)]
-        try:
-            if input is not None:
-                threading.Thread(target=_feed, args=(process.stdin, input), daemon=True).start()
-            self._wait_for(process)
-        finally:
-            if process.returncode is None or self.cancelled:
-                _signal_group(process.pid, SIGKILL)
-                process.wait()
-        stdout, stderr = (output.text() for output in outputs)
-        self.raise_if_cancelled()
-        if check and process.returncode:
-            last = (stderr.strip() or stdout.strip() or "it said nothing").splitlines()[-1]
-            raise ModuleError(f"{name} ended with {describe_exit(process.returncode)}: {last}")
-        return Completed(process.returncode, stdout, stderr)
-
-    def _wait_for(self, process: subprocess.Popen[str]) -> None:
-        """Wait for the end; once cancelled, SIGTERM, and SIGKILL when half the grace is over."""
-        pidfd = os.pidfd_open(process.pid)
-        try:
-            poll = select.poll()
-            poll.register(pidfd, select.POLLIN)
-            poll.register(self._cancellation.fd, select.POLLIN)
-            # an operation is cancelled by the front at its deadline; nobody does so for health
-            if not poll.poll(self.remaining() * 1000 if self.operation == "health" else None):
-                self._cancellation.set("its deadline passed")
-            if self.cancelled:
-                _signal_group(process.pid, SIGTERM)
-                poll.unregister(self._cancellation.fd)
-                poll.poll(min(self._host.grace / 2 * 1000, LONGEST_POLL))
-            else:
-                process.wait()
-        finally:
-            os.close(pidfd)
-
-
-class _Output(threading.Thread):
-    """Logs a stream line by line and keeps the end of it."""
-
-    def __init__(self, stream: IO[str] | None, name: str, log: FilteringBoundLogger) -> None:
-        super().__init__(daemon=True, name=f"output of {name}")
-        assert stream is not None  # noqa: S101 - Popen was given PIPE
-        self._stream, self._name, self._log = stream, name, log
-        self._lines: deque[str] = deque()
-        self._size = 0
-        self._read = 0
-        self.start()
-
-    def run(self) -> None:
-        with self._stream:
-            while line := self._stream.readline(_LONGEST_LINE):
-                self._lines.append(line)
-                self._size += len(line)
-                self._read += len(line)
-                while self._size > MAX_OUTPUT:
-                    self._size -= len(self._lines.popleft())
-                self._log.info(line.rstrip("\n"), program=self._name)
-
-    def text(self) -> str:
-        """The end of it, once the program has ended: first its last words are waited for."""
-        last = self._read + _UNREAD
-        before = -1
-        while self.is_alive() and before < self._read < last:
-            before = self._read
-            self.join(_DRAIN)
-        return "".join(self._lines)
-
-
-def _feed(stream: IO[str] | None, text: str) -> None:
-    assert stream is not None  # noqa: S101 - Popen was given PIPE
-    try:
-        with stream:
-            stream.write(text)
-    except OSError:
-        pass  # a program need not read its input
-
-
-def _signal_group(pid: int, number: int) -> None:
-    try:
-        os.killpg(pid, number)
-    except ProcessLookupError:
-        pass
+        # an operation is cancelled by the front at its deadline; nobody does so for health
+        left = self.remaining() if self.operation == "health" else math.inf
+        bounds = Bounds(min(left, timeout or math.inf), self._cancellation.fd, self._host.grace)
+        with nullcontext() if stdout is None else OutputFile(stdout) as file:
+            program = Program(command, data=data, stdout=file, env=environ, cwd=cwd)
+            lines = self.log if log else None
+            readers = [
+                Reader(stream, program.name, self._host.redactor, lines) if stream else None
+                for stream in (program.stdout, program.stderr)
+            ]
+            has_ended = program.wait(bounds)
+            status = program.status
+            out, err = (reader.text() if reader else "" for reader in readers)
+            self.raise_if_cancelled()
+            if not has_ended and timeout is not None and timeout < left:
+                raise ModuleError(f"{program.name} did not end within {timeout:g} s")
+            if not has_ended:
+                raise Cancelled("its deadline passed")
+            if check and status:
+                words = self._host.redactor.text(err.strip() or out.strip() or "it said nothing")
+                last = words.splitlines()[-1]
+                raise ModuleError(f"{program.name} ended with {describe_exit(status)}: {last}")
+            if file is not None:
+                file.keep()
+        return Completed(status, out, err)

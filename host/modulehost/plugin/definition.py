@@ -237,12 +237,9 @@ class Described:
 
     def _default(self, values: list[str] | None) -> Any:
         """The default as JSON has it; None when there is none that the item itself would take."""
-        field = self.item.field
-        if field.default_factory is not msgspec.NODEFAULT:
-            default: object = field.default_factory()
-        elif field.default is not msgspec.NODEFAULT:
-            default = field.default
-        else:
+        default = self.item.default()
+        if default and self.item.secret:
+            self.warnings.append("its default is secret, so it is left out")
             return None
         try:
             plain = msgspec.to_builtins(default)

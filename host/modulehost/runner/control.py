@@ -13,9 +13,10 @@ from typing import Final
 
 from modulehost.runner.interpreter import Interpreter
 from modulehost.runner.operation import Operation
+from modulehost.runner.secrets import Secrets
 from modulehost.shared import linux
 from modulehost.shared.channel import Channel, ChannelClosedError
-from modulehost.shared.records import LOST, AskHealth, Cancel
+from modulehost.shared.records import LOST, AskHealth, Cancel, KnowSecrets, SecretsKnown
 
 LOOK_EVERY: Final = 0.25
 """Seconds between two looks at the metadata: half of what is promised, for a busy machine."""
@@ -27,11 +28,16 @@ class Control(threading.Thread):
     """When the front has gone, it ends everything here at once."""
 
     def __init__(
-        self, channel: Channel, interpreter: Interpreter, ask: Callable[[AskHealth], None]
+        self,
+        channel: Channel,
+        interpreter: Interpreter,
+        secrets: Secrets,
+        ask: Callable[[AskHealth], None],
     ) -> None:
         super().__init__(name="control", daemon=True)
         self._channel = channel
         self._interpreter = interpreter
+        self._secrets = secrets
         self._ask = ask
         self._operation: Operation | None = None
         self._cancelled: Cancel | None = None
@@ -72,6 +78,8 @@ class Control(threading.Thread):
                             self._pass_on(record)
                         case AskHealth():
                             self._ask(record)
+                        case KnowSecrets() | SecretsKnown():
+                            self._secrets.take(record)
             if time.monotonic() >= look_at:
                 look_at = time.monotonic() + LOOK_EVERY
                 if (operation := self._operation) is not None:

@@ -36,6 +36,7 @@ class Health(threading.Thread):
         self._interpreter = interpreter
         self._questions: SimpleQueue[AskHealth] = SimpleQueue()
         self._pid = os.getpid()
+        self.request_id = f"health-{self._pid}"
         self.ask = self._questions.put
 
     def run(self) -> None:
@@ -90,15 +91,19 @@ class Health(threading.Thread):
 
     def _context(self, cancellation: Cancellation) -> Context[Any]:
         module = self._module
-        request_id = f"health-{self._pid}"
         return Context(
             operation="health",
-            request_id=request_id,
+            request_id=self.request_id,
             config=module.health_config(),
             kubeconfig=module.kubeconfig(),
             deadline=DEADLINE,
+<<<<<<< HEAD
             cancellation=cancellation,
             host=_Host(module, request_id),
+=======
+            cancellation=Cancellation(),
+            host=_Host(module, self.request_id),
+>>>>>>> e1e5b58 (Secrets are taken out of every stream in every common form; Secret, ctx.redact and programs with bounds (tests follow))
         )
 
 
@@ -107,6 +112,8 @@ class _Host:
 
     def __init__(self, module: Module, request_id: str) -> None:
         self.grace = module.settings.grace
+        self.redactor = module.redactor
+        self.redact = module.redact
         self._module = module
         self._request_id = request_id
 

@@ -45,6 +45,7 @@ class HookCall:
         if is_a(self.error, MemoryError):
             _let_go(self.error)
         metadata, reason = self._left()
+        reason = self._module.redactor.text(reason)
         kind: Kind = "unkept" if reason else "succeeded"
         if self.error is not None or self._result is not None:
             self.operation.send_copy(metadata)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _socket as socket
 import os
 import sys
+import threading
 from os import _exit
 from sys import setrecursionlimit
 from typing import Final
@@ -16,6 +17,7 @@ from modulehost.runner.hook import HookCall
 from modulehost.runner.interpreter import SWITCH_INTERVAL, Interpreter
 from modulehost.runner.module import Module
 from modulehost.runner.operation import Operation
+from modulehost.runner.secrets import Secrets
 from modulehost.shared import linux
 from modulehost.shared.channel import Channel, ChannelClosedError
 from modulehost.shared.describe import traceback_of
@@ -36,11 +38,12 @@ class Runner:
 
     def __init__(self, calls: Channel, control: Channel, log_fd: int) -> None:
         self._interpreter = Interpreter()
-        self.module = Module(Settings.from_env(os.environ), log_fd)
+        secrets = Secrets(control)
+        self.module = Module(Settings.from_env(os.environ), log_fd, secrets)
         self._calls = calls
         self._channel = control
         self._health = Health(self.module, control, self._interpreter)
-        self._control = Control(control, self._interpreter, self._health.ask)
+        self._control = Control(control, self._interpreter, secrets, self._health.ask)
         self._pid = os.getpid()
         self._due: HookCall | None = None  # what was begun, and is not answered yet
         self._hits = 0
@@ -50,6 +53,7 @@ class Runner:
     def load(self) -> bool:
         """Load the plugin; whether that was possible. The front is told."""
         self._control.start()
+        logging_bridge.install(self.module.log, self._about)
         try:
             self.module.load()
         except PluginError as error:
@@ -58,12 +62,10 @@ class Runner:
             if error.__cause__ is not None:
                 trace = traceback_of(error.__cause__)
                 self.module.log.event("error", str(error), exception=trace)
-            self._channel.send(LoadFailed(str(error)))
+            self._channel.send(LoadFailed(self.module.redactor.text(str(error))))
             return False
         self._interpreter.put_back()
         self._leave_if_forked(None)
-        if "logging" in sys.modules:
-            logging_bridge.take_over(self.module.log)
         self._health.start()
         plugin = self.module.plugin
         self._channel.send(
@@ -76,6 +78,15 @@ class Runner:
             )
         )
         return True
+
+    def _about(self) -> dict[str, str]:
+        """What a library's line tells of the call in whose thread it was logged."""
+        if threading.current_thread() is self._health:
+            return self.module.about("health", self._health.request_id)
+        due = self._due
+        if due is None:
+            return {}
+        return self.module.about(due.operation.call.operation, due.operation.call.request_id)
 
     def run(self) -> None:
         """Answer what is due, then take calls, until this process must not take another."""

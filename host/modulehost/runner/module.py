@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from modulehost.plugin import config, discovery
+from modulehost.runner.secrets import Secrets
 from modulehost.shared.describe import what_it_says
 from modulehost.shared.errors import one_line
 from modulehost.shared.logs import Log
+from modulehost.shared.redaction import is_too_short
 from modulehost.shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,12 +20,14 @@ if TYPE_CHECKING:
 class Module:
     """What the threads of a runner share. ``plugin`` is there once it is loaded."""
 
-    def __init__(self, settings: Settings, log_fd: int) -> None:
+    def __init__(self, settings: Settings, log_fd: int, secrets: Secrets) -> None:
         self.settings = settings
-        self.log = Log(log_fd, settings.log_level, settings.log_format, self.blot)
+        self.redactor = secrets.redactor
+        self.log = Log(log_fd, settings.log_level, settings.log_format, self.redactor.text)
         self.plugin: discovery.Plugin
+        self._secrets = secrets
         self._config: Any = None
-        self._secrets: list[str] = []
+        self._warned: set[str] = set()
 
     def load(self) -> None:
         """Find the plugin and load it; raises PluginError."""
@@ -38,9 +42,10 @@ class Module:
         if schema is None:
             return dict(body) if values is None else values
         given = schema.pick(dict(body)) if values is None else values
-        converted, unknown = schema.convert(given)
+        for alias, secrets in schema.secrets(given).items():
+            self.redact(secrets, alias)
+        converted, unknown = schema.convert(given, self.redactor.text)
         self._config = converted
-        self._secrets = schema.secrets(converted)
         if unknown:
             self.log.event("warning", "config has keys that the plugin does not know", keys=unknown)
         return converted
@@ -66,11 +71,14 @@ class Module:
         return bound
 
     def reason_of(self, error: BaseException) -> str:
-        """What an exception of the plugin says, on one line, secrets blotted out."""
-        return one_line(self.blot(what_it_says(error)))
+        """What an exception of the plugin says, on one line, without secrets."""
+        return one_line(self.redactor.text(what_it_says(error)))
 
-    def blot(self, text: str) -> str:
-        """The text without the secrets of the config."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+    def redact(self, secrets: Iterable[str], item: str = "") -> None:
+        """Have nothing show them from now on; warns, once, of what is too short for that."""
+        secrets = list(secrets)
+        if any(map(is_too_short, secrets)) and item not in self._warned:
+            self._warned.add(item)
+            about = {"item": item} if item else {}
+            self.log.event("warning", "a secret is too short to be redacted", **about)
+        self._secrets.learn(secrets)

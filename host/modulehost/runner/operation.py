@@ -40,6 +40,8 @@ class Operation:
         self.config = module.read_config(self.metadata)
         self.cancellation = Cancellation()
         self.grace = module.settings.grace
+        self.redactor = module.redactor
+        self.redact = module.redact
         # nobody keeps what an uninstall leaves, and one that is refused leaks what is left
         is_last = call.operation == "uninstall"
         self._limit = MOST_KEPT if is_last else module.settings.max_metadata
@@ -82,7 +84,7 @@ class Operation:
 
     def progress(self, text: str) -> None:
         """Pass on how far the operation is."""
-        line = one_line(self._module.blot(text_of(text)), _LONGEST_PROGRESS)
+        line = one_line(self.redactor.text(text_of(text)), _LONGEST_PROGRESS)
         self.event("info", "progress", progress=line)
         if self._is_ours():
             self._control.send(Progress(self.call.id, line))

@@ -2,8 +2,7 @@
 
 ``calls``    synchronous: the front sends a Call, the runner's main thread answers Done; in between
              it may send Checkpoint, answered by Saved.
-``control``  asynchronous: the front sends Cancel and AskHealth, the runner's second thread sends
-             the rest.
+``control``  asynchronous: the front sends Cancel, AskHealth and SecretsKnown, the runner the rest.
 
 ``channel.py`` carries them. What is told of an operation names it by its ``id``: a word that comes
 late, or from another, is dropped.
@@ -139,6 +138,22 @@ class Health(Record):
     message: str
 
 
+class KnowSecrets(Record):
+    """Show none of these in any line from now on; the runner waits for SecretsKnown.
+
+    The front sends it to a new runner, with what former ones have told.
+    """
+
+    number: int
+    secrets: list[str]
+
+
+class SecretsKnown(Record):
+    """The front has heard the secrets of that number, and of those before."""
+
+    number: int
+
+
 AnyRecord = (
     Call
     | Done
@@ -151,4 +166,6 @@ AnyRecord = (
     | Cancel
     | AskHealth
     | Health
+    | KnowSecrets
+    | SecretsKnown
 )

@@ -24,6 +24,7 @@ from modulehost.runner.hook import HookCall
 from modulehost.runner.interpreter import Interpreter
 from modulehost.runner.module import Module
 from modulehost.runner.operation import Operation
+from modulehost.runner.secrets import Secrets
 from modulehost.shared import metadata
 from modulehost.shared.channel import Channel
 from modulehost.shared.errors import ConfigError, HostError, RequestError
@@ -106,8 +107,8 @@ class _InProcess:
     def __init__(
         self, plugin: discovery.Plugin, settings: Settings, front: _Front, log: list[dict[str, Any]]
     ) -> None:
-        self._module = Module(settings, -1)
-        self._module.log = Lines(log, settings.log_level, self._module.blot)
+        self._module = Module(settings, -1, Secrets(None))
+        self._module.log = Lines(log, settings.log_level, self._module.redactor.text)
         self._module.plugin = plugin
         self._front = front
         self._health = Health(self._module, front, Interpreter())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from modulehost.plugin.config import Schema
 from modulehost.plugin.context import Cancellation, Context
 from modulehost.shared import metadata
 from modulehost.shared.errors import MetadataError, ModuleError
+from modulehost.shared.redaction import Redactor
 from modulehost_command import Manager
 
 GRACE = 1.0
@@ -34,6 +35,10 @@ class _Host:
     checkpoint: Callable[[], None]
     said: list[str]
     grace: float = GRACE
+    redactor: Redactor = field(default_factory=Redactor)
+
+    def redact(self, secrets: Iterable[str]) -> None:
+        self.redactor.add(secrets)
 
     def log(self) -> Any:
         return self.logger
