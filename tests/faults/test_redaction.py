@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.host import Host, running
-from tells_secrets import FORMS
+from support.told import FORMS
 
 SECRETS = {
     "a word": "planted7hunter2",

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import urllib.parse
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -17,7 +18,7 @@ from msgspec import Meta
 
 from modulehost import Context, ModuleError, Secret, hookimpl
 
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "plain": lambda text: text,
     "json": json.dumps,
     "json utf-8": lambda text: json.dumps(text, ensure_ascii=False),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 import json
+import pickle
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,9 +17,11 @@ from hypothesis import strategies as st
 from msgspec import Meta
 from support.properties import VALUES, tried
 
+from modulehost import Secret
 from modulehost.plugin import config
 from modulehost.plugin.config import Schema
-from modulehost.shared.errors import ConfigError
+from modulehost.shared import metadata
+from modulehost.shared.errors import ConfigError, MetadataError
 
 
 class Tier(enum.Enum):
@@ -350,3 +354,106 @@ class TestFiles:
         else:
             return
         assert reason.startswith(f"{folder}/config.json is not ")
+
+
+class Guarded(msgspec.Struct):
+    """Items of the type that keeps its value to itself."""
+
+    password: Annotated[Secret[str], Meta(pattern="^[a-z]+$", min_length=4)]
+    token: Secret[Annotated[str, Meta(max_length=8)]] = Secret("")
+    pin: Secret[int] | None = None
+    plain: Secret[str] = msgspec.field(default_factory=lambda: Secret("made-up"))
+
+
+class TestSecretType:
+    """``Secret`` as the type of an item."""
+
+    def test_its_value_is_had_by_asking_only(self) -> None:
+        """As text, in a format, a repr, a log line and JSON's last resort it is stars."""
+        made, _ = Schema(Guarded).convert({"password": "hunter", "pin": 1234})
+        assert isinstance(made, Guarded)
+        assert (made.password.reveal(), made.token.reveal()) == ("hunter", "")
+        assert made.pin == Secret(1234)
+        for text in (
+            str(made.password), repr(made.password), f"{made.password}", f"{made.password:<3}",
+            json.dumps(made.password, default=str).strip('"'),
+            msgspec.json.encode(made.password, enc_hook=str).decode().strip('"'),
+        ):  # fmt: skip
+            assert text == "***"
+        assert "hunter" not in repr(made)
+        assert copy.deepcopy(made) == made
+        assert bool(made.password)
+        assert not made.token
+        with pytest.raises(TypeError, match="a Secret is not pickled"):
+            pickle.dumps(made.password)
+
+    def test_rules_hold_for_the_value(self) -> None:
+        """Wherever in the type they stand; what it takes is told, the value is not."""
+        with pytest.raises(ConfigError) as caught:
+            Schema(Guarded).convert({"password": "no", "token": "much too long", "pin": "x"})
+        assert str(caught.value) == (
+            "config: password: it takes text matching '^[a-z]+$' and of at least 4 characters, not"
+            " this text; token: it takes text of at most 8 characters, not this text; pin: it"
+            " takes an integer, not text"
+        )
+
+    def test_it_is_secret_with_its_defaults(self) -> None:
+        """What is given, else the default."""
+        schema = Schema(Guarded)
+        assert schema.problems() == []
+        assert all(item.secret for item in schema.items)
+        found = schema.secrets({"password": "hunter", "pin": 1234.0})
+        assert found["password"] == ["hunter"]
+        assert "1234" in found["pin"]
+        assert (found["token"], found["plain"]) == ([], ["made-up"])
+
+    def test_metadata_does_not_take_it(self) -> None:
+        """By name, place and type."""
+        with pytest.raises(MetadataError, match=r'^metadata\["a"\]\[0\] is of type Secret'):
+            metadata.encode({"a": [Secret("hunter")]}, 1000)
+
+
+PROBLEMS: list[tuple[Any, Any, str]] = [
+    (
+        Annotated[str, Meta(extra={"secrets": True})],
+        "",
+        "'secrets'; did you mean 'secret'?",
+    ),
+    (Annotated[str, Meta(extra={"Secret": True})], "", "extra has 'Secret'; did you mean 'secret'"),
+    (Annotated[str, Meta(extra={"hidden": True})], "", "the keys are editable, required, secret"),
+    (
+        Annotated[str, Meta(extra={"secret": "yes"})],
+        "",
+        "in its extra takes True or False",
+    ),
+    (Secret[str], "", "its default is no Secret; write Secret(...)"),
+    (list[Secret[str]], None, "is none of the six types"),
+]
+
+
+@pytest.mark.parametrize(("kind", "default", "problem"), PROBLEMS)
+def test_a_secret_that_would_be_none_is_an_error(kind: Any, default: Any, problem: str) -> None:
+    """At load, by the item's name."""
+    schema = Schema(msgspec.defstruct("Odd", [("token", kind, default)]))
+    (told,) = schema.problems()
+    assert told.startswith("config item 'token'")
+    assert problem in told
+
+
+def test_keys_of_somebody_else_are_left_alone() -> None:
+    """Those with a dot in them."""
+    kind = Annotated[str, Meta(extra={"acme.docs": "x", "secret": True, "editable": False})]
+    assert Schema(msgspec.defstruct("Fine", [("token", kind, "")])).problems() == []
+
+
+def test_what_a_configs_own_check_says_is_redacted() -> None:
+    """Before it becomes one line."""
+
+    class Checked(msgspec.Struct):
+        token: Secret[str]
+
+        def __post_init__(self) -> None:
+            raise ValueError(f"{self.token.reveal()} is wrong")
+
+    with pytest.raises(ConfigError, match=r"^config: \*\*\* is wrong$"):
+        Schema(Checked).convert({"token": "a\nb"}, lambda text: text.replace("a\nb", "***"))

@@ -16,7 +16,7 @@ from typing import IO, Any
 import pytest
 from support.processes import wait_until, with_variable
 
-from modulehost import Cancelled, Completed, Context, ModuleError
+from modulehost import Cancelled, Completed, Context, ModuleError, Secret
 from modulehost.plugin.context import Cancellation
 from modulehost.plugin.program_output import MAX_OUTPUT
 from modulehost.shared.logs import Log
@@ -360,3 +360,170 @@ class TestCancelledRun:
         """A program is in a group of its own, so that ending it ends nobody else."""
         done = ctx.run(python("import os; print(os.getpgid(0) == os.getpid())"))
         assert done.stdout == "True\n"
+
+
+class TestInput:
+    """What a program reads."""
+
+    @pytest.mark.parametrize("data", [b"a\xffb", bytearray(b"a\xffb"), memoryview(b"a\xffb")])
+    def test_bytes_arrive_as_they_are(self, ctx: Context[Any], data: bytes) -> None:
+        """Also those that are no text."""
+        assert ctx.run(["od", "-An", "-tx1"], input=data).stdout.split() == ["61", "ff", "62"]
+
+    def test_much_of_it_and_much_output_at_a_time(self, ctx: Context[Any]) -> None:
+        """Neither side waits for the other."""
+        data = b"0123456789abcde\n" * (1 << 19)
+        done = ctx.run(["sh", "-c", "tee /dev/stderr | wc -c"], input=data, log=False)
+        assert done.stdout.strip() == str(len(data))
+        assert data.decode().endswith(done.stderr)
+
+    def test_a_grandchild_that_holds_the_input_open_holds_up_nothing(
+        self, stage: Stage, ctx: Context[Any], tmp_path: Path
+    ) -> None:
+        """Nor is a thread left that feeds it for ever."""
+        pid = tmp_path / "pid"
+        code = f"sleep 30 <&0 & echo $! > {pid}"
+        before = threading.active_count()
+        ctx.run(["sh", "-c", code], input="x" * (4 << 20), env=stage.environ())
+        os.kill(int(pid.read_text()), 9)
+        wait_until(lambda: threading.active_count() <= before, "no thread is left")
+
+    def test_cancelled_in_the_midst_of_it(self, stage: Stage, ctx: Context[Any]) -> None:
+        """A program that does not read on is ended all the same."""
+        before = time.monotonic()
+        stage.cancel_when(lambda: time.monotonic() > before + 0.1)
+        with pytest.raises(Cancelled):
+            ctx.run(["sleep", "60"], input="x" * (4 << 20))
+
+
+WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
+    (
+        {"argv": "ls -l"},
+        TypeError,
+        r"argv is of type str, not a list.*: write \['ls', '-l'\]",
+    ),
+    ({"argv": Path("ls")}, TypeError, "argv is of type PosixPath, not a list"),
+    ({"argv": []}, ValueError, "argv is empty"),
+    ({"argv": ["sleep", 1]}, TypeError, r"argv\[1\] is of type int, not text: use str\(\)"),
+    ({"argv": ["echo", Secret("x")]}, TypeError, r"argv\[1\] is of type Secret.* use its reveal"),
+    ({"argv": ["cat"], "input": {"a": 1}}, TypeError, "input is of type dict, not str or bytes"),
+    ({"argv": ["cat"], "input": Secret("x")}, TypeError, r"Secret, not str or bytes: use its reve"),
+    ({"argv": ["env"], "env_extra": {"PORT": 1}}, TypeError, r"env\['PORT'\] is of type int"),
+    ({"argv": ["env"], "env": {1: "x"}}, TypeError, "a variable is of type int"),
+    ({"argv": ["true"], "timeout": 0}, ValueError, "timeout is 0; it takes seconds above 0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "kind", "words"), WRONG)
+def test_what_cannot_be_meant_is_refused_with_the_cure(
+    ctx: Context[Any], arguments: dict[str, Any], kind: type[Exception], words: str
+) -> None:
+    """Before anything is started."""
+    with pytest.raises(kind, match=words):
+        ctx.run(**arguments)
+
+
+class TestTerms:
+    """What else a program can be given."""
+
+    def test_variables_are_added_to_the_environment(
+        self, ctx: Context[Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """To that of the host, or to the one that replaces it."""
+        monkeypatch.setenv("OURS", "1")
+        argv = ["/bin/sh", "-c", "echo $OURS-$MORE-$ENV"]
+        assert ctx.run(argv, env_extra={"MORE": "2"}).stdout == "1-2-\n"
+        assert ctx.run(argv, env={"ENV": "3"}, env_extra={"MORE": "2"}).stdout == "-2-3\n"
+
+    def test_output_need_not_be_logged(self, stage: Stage, ctx: Context[Any]) -> None:
+        """It is given back all the same."""
+        assert ctx.run(["echo", "quiet"], log=False).stdout == "quiet\n"
+        assert stage.events() == []
+
+    def test_a_program_that_takes_too_long_is_ended_with_its_group(
+        self, stage: Stage, ctx: Context[Any]
+    ) -> None:
+        """And named, with the time; the operation itself is not cancelled."""
+        with pytest.raises(ModuleError, match=r"^sh did not end within 0.2 s$"):
+            ctx.run(["sh", "-c", "sleep 60 & sleep 60"], timeout=0.2, env=stage.environ())
+        wait_until(lambda: with_variable(MARK, stage.mark) == [], "the group has ended")
+        assert ctx.run(["echo", "on"], timeout=60).stdout == "on\n"
+
+    def test_secrets_are_taken_out_before_lines_are_cut(
+        self, stage: Stage, ctx: Context[Any]
+    ) -> None:
+        """Not of what is given back; but of the last words of a failure."""
+        ctx.redact("first line\nab\nlast")
+        ctx.redact(b"made-up-at-night")
+        ctx.redact(Secret("told-by-nobody"))
+        script = "printf 'x first line\\nab\\nlast y made-up-at-night told-by-nobody\\n'; exit 1"
+        assert "made-up-at-night" in ctx.run(["sh", "-c", script], check=False).stdout
+        assert [event["event"] for event in stage.events()] == ["x *** y *** ***"]
+        with pytest.raises(ModuleError, match=r"^sh ended with exit status 1: x \*\*\* y \*\*\*"):
+            ctx.run(["sh", "-c", script])
+        with pytest.raises(TypeError, match="redact takes text, not int"):
+            ctx.redact(5)  # type: ignore[arg-type]
+
+
+class TestOutputFile:
+    """Standard output as a file."""
+
+    def test_it_is_whole_and_nobody_elses(
+        self, stage: Stage, ctx: Context[Any], tmp_path: Path
+    ) -> None:
+        """Megabytes, neither logged nor given back; mode 0600."""
+        path = tmp_path / "dump"
+        path.write_text("old")
+        path.chmod(0o644)
+        done = ctx.run(["sh", "-c", "seq 500000; echo said >&2"], stdout=path)
+        assert done == Completed(0, "", "said\n")
+        assert path.read_text().endswith("\n500000\n")
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert [event["event"] for event in stage.events()] == ["said"]
+        assert sorted(p.name for p in tmp_path.iterdir() if p.name != "log") == ["dump"]
+
+    @pytest.mark.parametrize("script", ["echo half; exit 3", "echo half; kill -9 $$"])
+    def test_a_failure_leaves_what_was_there(
+        self, ctx: Context[Any], tmp_path: Path, script: str
+    ) -> None:
+        """Half a file is never taken for a whole one."""
+        path = tmp_path / "dump"
+        path.write_text("old")
+        with pytest.raises(ModuleError):
+            ctx.run(["sh", "-c", script], stdout=path)
+        assert path.read_text() == "old"
+        assert not path.with_name("dump.part").exists()
+
+    def test_what_ends_before_its_time_leaves_none(
+        self, stage: Stage, ctx: Context[Any], tmp_path: Path
+    ) -> None:
+        """Neither a timeout nor a cancellation."""
+        path = tmp_path / "dump"
+        with pytest.raises(ModuleError, match="did not end within"):
+            ctx.run(["sh", "-c", "echo half; sleep 60"], stdout=path, timeout=0.2)
+        stage.cancel_when((tmp_path / "dump.part").exists)
+        with pytest.raises(Cancelled):
+            ctx.run(["sh", "-c", "echo half; sleep 60"], stdout=path)
+        assert [p.name for p in tmp_path.iterdir()] == ["log"]
+
+    def test_unchecked_the_caller_looks_at_the_status(
+        self, ctx: Context[Any], tmp_path: Path
+    ) -> None:
+        """As with a shell's redirection."""
+        path = tmp_path / "dump"
+        assert ctx.run(["sh", "-c", "echo x; exit 3"], stdout=path, check=False).status == 3
+        assert path.read_text() == "x\n"
+
+    def test_what_is_no_file_stays_what_it_is(self, ctx: Context[Any], tmp_path: Path) -> None:
+        """A device is written to; a folder, or a place that is not there, is named."""
+        ctx.run(["echo", "x"], stdout="/dev/null")
+        assert Path("/dev/null").is_char_device()
+        link = tmp_path / "link"
+        link.symlink_to(tmp_path / "dump")
+        ctx.run(["echo", "x"], stdout=link)
+        assert link.is_symlink()
+        assert (tmp_path / "dump").read_text() == "x\n"
+        with pytest.raises(ModuleError, match=r"nowhere/x cannot be written: No such file or dir"):
+            ctx.run(["echo", "x"], stdout=tmp_path / "nowhere" / "x")
+        with pytest.raises(ModuleError, match=r"cannot be written: Is a directory"):
+            ctx.run(["echo", "x"], stdout=tmp_path)
