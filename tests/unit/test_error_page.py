@@ -33,7 +33,7 @@ TELLERS = {
     "front/app": {"_too_large"},
     "cli/check": {"_notes"},
     "cli/new": {"_name_problem"},
-    "plugin/config": {"problems"},
+    "plugin/config": {"problems", "_meant"},
     "plugin/definition": {"_module_warnings", "_read_values"},
     "plugin/re2": {"regex_warnings"},
     "plugin/validation": {"hook_problems", "_signature_problems", "extra_problems"},
@@ -103,7 +103,7 @@ def _spoken(node: ast.AST, *, by_teller: bool) -> list[ast.expr]:
                 return [k.value for k in keywords if k.arg == "refused"]
             if name == "append" and whose in {"problems", "told", "warnings"}:
                 return args
-            if name in {"event", "log"} and level in {"warning", "error"}:
+            if name in {"event", "log", "_line"} and level in {"warning", "error"}:
                 return args[1:2]
             if (name in {"warning", "error"} and whose in {"log", "_log"}) or (
                 name == "write" and whose == "stderr"

@@ -63,7 +63,7 @@ class Log:
     def event(self, level: str, event: str, **values: object) -> None:
         """Log one event of the host's own."""
         if LEVELS[level] >= self.level:
-            self.write(self.render(None, level, {"event": event, "level": level, **values}))
+            self.write(self._line(level, event, **values))
 
     def render(self, _logger: object, _method: str, event: Event) -> bytes:
         """The line of an event, newline included: structlog's last processor."""
@@ -81,8 +81,10 @@ class Log:
         self._writer.write(line)
 
     def _dropped(self, count: int) -> bytes:
-        event = {"event": "log lines were dropped", "level": "warning", "count": count}
-        return self.render(None, "warning", event)
+        return self._line("warning", "log lines were dropped", count=count)
+
+    def _line(self, level: str, event: str, **values: object) -> bytes:
+        return self.render(None, level, {"event": event, "level": level, **values})
 
 
 def format_error(error: BaseException) -> str:
