@@ -97,13 +97,8 @@ class Health(threading.Thread):
             config=module.health_config(),
             kubeconfig=module.kubeconfig(),
             deadline=DEADLINE,
-<<<<<<< HEAD
             cancellation=cancellation,
-            host=_Host(module, request_id),
-=======
-            cancellation=Cancellation(),
             host=_Host(module, self.request_id),
->>>>>>> e1e5b58 (Secrets are taken out of every stream in every common form; Secret, ctx.redact and programs with bounds (tests follow))
         )
 
 
