@@ -16,6 +16,7 @@ from support.properties import METADATA, same, tried
 from modulehost.local import documents, reading
 from modulehost.local.documents import Module
 from modulehost.local.errors import RefusedError
+from modulehost.plugin.definition import to_yaml
 
 MODULE: dict[str, Any] = {
     "apiVersion": "batch.forkspacer.com/v1",
@@ -222,7 +223,7 @@ def without_nulls(value: Any) -> Any:
 def test_the_config_comes_as_it_is_given(values: Any) -> None:
     """From JSON and from YAML."""
     document = changed(MODULE, "spec.config", values)
-    for text in (json.dumps(document), yaml.safe_dump(document, allow_unicode=False)):
+    for text in (json.dumps(document), to_yaml(document)):
         [found] = reading.read("m", text.encode())
         given = documents.take("m", found).module.values
         assert same(given, without_nulls(values))
