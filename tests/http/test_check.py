@@ -81,7 +81,8 @@ HABITS = {
     "loses": ["sleep-resume"],
     "trusts": ["uninstall-fresh"],
     "awake only": ["uninstall-asleep"],
-    "looks late": ["uninstall-cut"],
+    "looks late": ["uninstall-cut", "killed"],
+    "makes first": ["killed"],
     "dawdles": ["cancellation"],
     "ignores": ["cancellation"],
     "blocks": ["deadline"],
@@ -101,7 +102,13 @@ def habit_checks(tmp_path: Path, habit: str) -> Checks:
         "MODULE_GRACE": 0.3,
     }
     found = Found("habits", "habits:Manager", "test-habits", "1.0", "")
-    return Checks.of_plugin(found, tmp_path / "hosts", settings=environ)
+    thing = tmp_path / "thing"
+    return Checks.of_plugin(
+        found,
+        tmp_path / "hosts",
+        settings=environ,
+        leftovers=lambda _: [thing.name] if thing.exists() else [],
+    )
 
 
 @pytest.mark.parametrize(("habit", "expected"), HABITS.items(), ids=HABITS)
@@ -122,6 +129,28 @@ def test_a_plugin_without_bad_habits_passes(tmp_path: Path, habit: str) -> None:
     checks = habit_checks(tmp_path, habit)
     checks.select(only=PLUGIN_CHECKS if not habit else ["output", "sleep-resume"])
     assert failed(checks) == {}
+
+
+def test_what_is_made_before_it_is_noted_is_left_behind_and_named(tmp_path: Path) -> None:
+    """The operation, where it was killed, what is left, and the cure."""
+    checks = habit_checks(tmp_path, "makes first")
+    checks.select(only=["killed"])
+    assert failed(checks)["killed"] == (
+        "install was killed right before its checkpoint 1 of 1 was kept; uninstall then leaves"
+        " behind thing: note what you are about to make, and call ctx.checkpoint(), before you"
+        " make it"
+    )
+
+
+def test_leftovers_are_asked_of_a_function(tmp_path: Path) -> None:
+    """It is found in the current folder, and given the config as hooks are."""
+    finder = f"def find(config):\n    return [f'{{config.replicas}} of {tmp_path}']\n"
+    (tmp_path / "left.py").write_text(finder)
+    site.install(tmp_path, "configured")
+    given = ("--config", "appName=shop", "replicas=2", "--only", "killed")
+    done = check("configured", *given, "--leftovers", "left:find", PYTHONPATH=tmp_path)
+    assert done.returncode == 1
+    assert f"before anything was installed there is already 2 of {tmp_path}" in done.stdout
 
 
 def test_what_closes_the_hosts_descriptors_is_told_so(tmp_path: Path) -> None:
@@ -262,6 +291,10 @@ def test_no_check_at_all_is_a_failure() -> None:
         (["http://127.0.0.1:1"], 1, "no connection: Connection refused; is the server running?"),
         (["example", "--only", "instal"], 2, "no such check: instal; there are loads, health, "),
         (["example", "--config", "replicas"], 2, "'replicas' is not KEY=VALUE"),
+        (["example", "--leftovers", "os.walk"], 2, "os.walk names no function: it takes MODULE:"),
+        (["example", "--leftovers", "os:nowhere"], 2, "os:nowhere cannot be used: module 'os' has"),
+        (["example", "--leftovers", "os:name"], 2, "os:name is no function"),
+        (["http://127.0.0.1:1", "--leftovers", "a:b"], 2, "--leftovers is for an installed plugin"),
     ],
 )
 def test_a_mistake_is_answered_with_the_cure(arguments: list[str], status: int, words: str) -> None:

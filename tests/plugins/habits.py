@@ -18,9 +18,10 @@ class Manager:
     def install(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
         if HABIT == "counts":
             metadata["installs"] = metadata.get("installs", 0) + 1
-        if HABIT == "looks late":
+        if HABIT in ("looks late", "makes first"):
             THING.write_text("awake")
         metadata |= {"thing": str(THING), "colour": "green"}
+        ctx.checkpoint()
         try:
             ctx.wait(0.3 if HABIT in ("dawdles", "ignores") else 0.01)
         except Cancelled:
@@ -46,6 +47,8 @@ class Manager:
                 raise ModuleError("wake it up first")
         elif HABIT == "looks late" and THING.exists():
             raise ModuleError(f"{THING} is nobody's")
+        elif HABIT == "makes first":
+            return
         THING.unlink(missing_ok=True)
 
     @hookimpl

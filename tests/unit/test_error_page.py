@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 CODE = ROOT / "host/modulehost"
 ROOMS = ("", "cli/", "front/", "keeper/", "local/", "plugin/", "runner/", "shared/")
 FILES = [file for room in ROOMS for file in CODE.glob(f"{room}*.py")]
-FILES += [CODE / "testing/contract.py", CODE / "testing/wire.py"]
+FILES += [CODE / "testing/contract.py", CODE / "testing/kill_check.py", CODE / "testing/wire.py"]
 NATIVE = (ROOT / "host/native").glob("*.c")
 
 SPEAKERS = {
@@ -46,6 +46,7 @@ TELLERS = {
     "keeper/listening": {"given"},
     "keeper/serve": {"port_from"},
     "testing/contract": {"unknown"},
+    "testing/kill_check": {"named"},
     "testing/wire": {"__init__"},
 }
 """Functions that return, yield or raise as ValueError what somebody else says."""

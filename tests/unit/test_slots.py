@@ -175,6 +175,44 @@ def test_a_folder_that_was_deleted_is_made_again(slots: Slots, folder: str) -> N
     assert again(folder) == (b"two", False)
 
 
+@pytest.mark.parametrize("marks", [False, True])
+@pytest.mark.parametrize("texts", [[b"one"], [b"one", b"two"]])
+@pytest.mark.parametrize("names", [FILES[:1], FILES[1:], FILES])
+def test_a_file_that_was_removed_is_made_again(
+    slots: Slots, folder: str, names: tuple[str, ...], texts: list[bytes], marks: bool
+) -> None:
+    """By the next write or mark, whichever it was: the last text is there, or the one before it."""
+    for text in texts:
+        slots.write(text)
+    for name in names:
+        Path(folder, name).unlink()
+    if marks:
+        slots.mark()
+        assert again(folder) == (texts[-1], True)
+    else:
+        slots.write(b"new")
+        assert again(folder) == (b"new", False)
+        Path(folder, FILES[(len(texts) + 1) % 2]).write_bytes(b"half of")
+        assert again(folder) == (texts[-1], False)
+    assert slots.problem is None
+    assert {path.name for path in Path(folder).iterdir()} == {*FILES}
+    assert not any(os.get_inheritable(file) for file in slots._files)
+
+
+def test_a_file_that_another_process_has_made_again_is_taken_as_it_is(
+    slots: Slots, folder: str
+) -> None:
+    """What it wrote is not written over by what was there before."""
+    slots.write(b"one")
+    for name in FILES:
+        Path(folder, name).unlink()
+    other = Slots(folder, "text")
+    other.write(b"theirs")
+    slots.mark()
+    assert slots.read()[0] == b"theirs"
+    close(other)
+
+
 def test_links_are_not_followed(tmp_path: Path) -> None:
     """A link that somebody has planted leads nowhere."""
     target = tmp_path / "target"

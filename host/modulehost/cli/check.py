@@ -21,6 +21,7 @@ from modulehost.testing.wire import Server, WireError
 
 if TYPE_CHECKING:
     from modulehost.testing.checks import Checks
+    from modulehost.testing.kill_check import Leftovers
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +47,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--skip", metavar="ID", nargs="+", action="extend", default=[], help="make all but these"
+    )
+    parser.add_argument(
+        "--leftovers",
+        metavar="MODULE:FUNCTION",
+        help="a plugin: what names the things that it has made and not removed, for the check"
+        " killed; the function is given what hooks have in ctx.config",
     )
     parser.add_argument(
         "--timeout",
@@ -106,10 +113,22 @@ def _checks(given: argparse.Namespace, folder: Path) -> Checks:
 
     config = dict(given.config)
     if "://" in given.target:
+        if given.leftovers is not None:
+            raise ValueError("--leftovers is for an installed plugin, not for a URL")
         Server(given.target, given.timeout).connect().close()
         return Checks.of_url(given.target, config, given.timeout, may_change=given.yes)
     found = discovery.select(discovery.find(), given.target)
-    return Checks.of_plugin(found, folder, config, timeout=given.timeout)
+    leftovers = _leftovers(given.leftovers)
+    return Checks.of_plugin(found, folder, config, timeout=given.timeout, leftovers=leftovers)
+
+
+def _leftovers(name: str | None) -> Leftovers | None:
+    from modulehost.testing.kill_check import named
+
+    if name is None:
+        return None
+    sys.path.insert(0, str(Path.cwd()))  # tests are often not installed
+    return named(name)
 
 
 def _notes(given: argparse.Namespace, report: Report) -> Iterator[str]:

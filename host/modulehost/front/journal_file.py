@@ -54,8 +54,7 @@ class Slots:
     def write(self, text: bytes) -> None:
         """Replace the text; the new one is not marked."""
         try:
-            if not self._files or os.fstat(self._files[0]).st_nlink == 0:
-                self._open()
+            self._mend()
             sequence = self._sequence + 1
             file = self._files[sequence % 2]
             data = b"".join((_head(b"-", sequence, len(text)), text, _tail(sequence)))
@@ -71,21 +70,45 @@ class Slots:
         """Mark the text, in place."""
         if self._files and self.problem is None:
             try:
+                self._mend()
                 os.pwrite(self._files[self._sequence % 2], b"+", 0)
             except OSError as error:
                 self._fail(error)
 
     def _open(self) -> None:
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - pathlib is dear
-        while self._files:
-            os.close(self._files.pop())
-        files = [os.open(path, _FLAGS, 0o600) for path in self._paths]
-        # in a shared /tmp somebody may have been there before
-        if any(os.fstat(file).st_uid not in (os.geteuid(), 0) for file in files):
+        files: list[int] = []
+        try:
+            for path in self._paths:
+                files.append(self._open_one(path))  # noqa: PERF401 - closed when the next fails
+        except OSError:
             for file in files:
                 os.close(file)
-            raise PermissionError(1, "its files belong to somebody else")
+            raise
         self._files = files
+
+    def _open_one(self, path: str) -> int:
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)  # noqa: PTH103 - pathlib is dear
+        file = os.open(path, _FLAGS, 0o600)
+        # in a shared /tmp somebody may have been there before
+        if os.fstat(file).st_uid not in (os.geteuid(), 0):
+            os.close(file)
+            raise PermissionError(1, "its files belong to somebody else")
+        return file
+
+    def _mend(self) -> None:
+        """Make a file again that somebody has removed; what was in it is in our descriptor."""
+        if not self._files:
+            self._open()
+        for path, file in zip(self._paths, self._files, strict=True):
+            if os.fstat(file).st_nlink > 0:
+                continue
+            new = self._open_one(path)
+            try:
+                if os.fstat(new).st_size == 0:  # else another front was quicker
+                    os.pwrite(new, os.pread(file, os.fstat(file).st_size, 0), 0)
+                os.dup2(new, file, inheritable=False)
+            finally:
+                os.close(new)
 
     @staticmethod
     def _head(file: int) -> tuple[bool, int, int]:

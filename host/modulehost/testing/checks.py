@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, Self
 from modulehost.plugin.discovery import Found
 from modulehost.shared.errors import one_line
 from modulehost.testing.contract import CHECKS, Check, Scope, unknown
+from modulehost.testing.kill_check import Leftovers
 from modulehost.testing.server import HostStartError
 from modulehost.testing.target import DEFAULT_TIMEOUT, Broken, PluginTarget, Skipped, Target
 from modulehost.testing.wire import Server, WireError
@@ -45,9 +46,10 @@ class Checks:
         config: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        leftovers: Leftovers | None = None,
     ) -> Checks:
         """All checks, of an installed plugin; ``folder`` takes what its hosts write."""
-        target = PluginTarget(found, folder, config or {}, settings or {}, timeout)
+        target = PluginTarget(found, folder, config or {}, settings or {}, timeout, leftovers)
         return cls(target, ("reads", "changes", "plugin"))
 
     @classmethod

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
 from modulehost.testing import call_checks as calls
+from modulehost.testing import kill_check
 from modulehost.testing import plugin_checks as plugin
 from modulehost.testing import wire_checks as wire
 
@@ -286,6 +287,13 @@ CHECKS: Final = (
         f"{OPERATOR}: a failed install is only ever uninstalled",
         "plugin",
         plugin.cut_install,
+    ),
+    Check(
+        "killed",
+        "Uninstall cleans up after an operation that was killed at any note",
+        f"{OPERATOR}: a failed install is only ever uninstalled",
+        "plugin",
+        kill_check.killed,
     ),
     Check(
         "cancellation",

@@ -55,7 +55,7 @@ class _Front(Channel):
     """Takes the runner's records as the front does; the answer is there at once."""
 
     def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+        self.journal = journal
         self.request_id = ""
         self._saved = 0
         self.progress: list[str] = []
@@ -63,7 +63,7 @@ class _Front(Channel):
     def send(self, record: Message) -> None:
         match record:
             case Checkpoint(name, number, text):
-                self._journal.save(name, number, text)
+                self.journal.save(name, number, text)
                 self._saved = number
             case Progress(text=text):
                 self.progress.append(text)
@@ -152,7 +152,9 @@ class _InProcess:
 class LocalHost:
     """What the operator calls: from the body of a request to the status and body of the answer."""
 
-    def __init__(self, found: discovery.Found, folder: Path) -> None:
+    def __init__(
+        self, found: discovery.Found, folder: Path, journal: type[Journal] = Journal
+    ) -> None:
         """Loads the plugin; raises PluginError, or SettingError for a bad variable."""
         self.config_dir = folder / "config"
         self.config_dir.mkdir(parents=True, exist_ok=True)
@@ -165,8 +167,8 @@ class LocalHost:
                 "MODULE_STATE_DIR": str(folder / "state"),
             }
         )
-        self._journal = Journal(self._settings.state_dir)
-        self._front = _Front(self._journal)
+        self.journal = journal(self._settings.state_dir)
+        self._front = _Front(self.journal)
         self._calls = 0
         self._cancellation: CountedCancellation | None = None
         self._runner = self._start()
@@ -202,7 +204,7 @@ class LocalHost:
 
     def delivered(self) -> None:
         """The answer has arrived."""
-        self._journal.delivered()
+        self.journal.delivered()
 
     def health(self) -> tuple[bool, str]:
         """What ``GET /health`` would say."""
@@ -242,27 +244,27 @@ class LocalHost:
         name = self._front.request_id = f"test-{self._calls}"
         deadlines = runner._module.plugin.deadlines
         deadline = self._settings.deadline or deadlines.get(operation, DEFAULT_DEADLINE)
-        given = self._journal.begin(operation, name, body)
+        given = self.journal.begin(operation, name, body)
         if given.origin == RESTORED:
             self.logs.append({"level": "warning", "event": f"metadata {given.origin}"})
         done = runner.answer(Call(name, operation, name, given.metadata, deadline))
         cancelled = runner.cancellation.reason if runner.cancellation else ""
         done = operations.judge(done, operation, cancelled or None, deadline)
         if done.kind == "refused":
-            self._journal.revert()
-            if operation == "uninstall" and not (metadata.decode(body) or self._journal.entered):
+            self.journal.revert()
+            if operation == "uninstall" and not (metadata.decode(body) or self.journal.entered):
                 self.logs.append(
                     {"level": "warning", "event": "uninstall with nothing to clean up"}
                 )
-                self._journal.clear()
+                self.journal.clear()
                 return SUCCESS[operation], b""
             return 400, f"{done.reason}\n".encode()
-        self._journal.finish(done.metadata, succeeded=done.kind == "succeeded")
+        self.journal.finish(done.metadata, succeeded=done.kind == "succeeded")
         if done.kind != "succeeded":
             self._runner = self._start()  # as the host does: no poisoned state
             return 400, f"{done.reason}\n".encode()
         if operation == "uninstall":
-            self._journal.clear()
+            self.journal.clear()
             return SUCCESS[operation], b""
         return SUCCESS[operation], (done.metadata.text if done.metadata else b"{}") + b"\n"
 

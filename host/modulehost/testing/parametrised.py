@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from modulehost.testing.contract import CHECKS, Check, unknown
+from modulehost.testing.kill_check import Leftovers
 
 
 def conformance(
@@ -15,12 +16,15 @@ def conformance(
     config: Mapping[str, Any] | None = None,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
+    leftovers: Leftovers | str | None = None,
     **settings: object,
 ) -> Callable[..., None]:
     """A test of each check that ``modulehost check`` does, for the plugin under test.
 
     ``config`` is what the operator would mount as ``config.json``; ``settings`` are environment
-    variables of the hosts; ``only`` and ``skip`` are ids of checks.
+    variables of the hosts; ``only`` and ``skip`` are ids of checks. ``leftovers`` is a function,
+    or ``"MODULE:FUNCTION"``, that is given what hooks have in ``ctx.config`` and names what the
+    plugin has made and not removed.
     """
     unknown(*only, *skip)
     chosen = [c for c in CHECKS if c.id not in skip and (not only or c.id in only)]
@@ -32,7 +36,7 @@ def conformance(
     def test_conformance(check: Check, modulehost_checks: Any) -> None:
         """The contract is kept."""
         __tracebackhide__ = True
-        result = modulehost_checks(given, settings).run(check)
+        result = modulehost_checks(given, settings, leftovers).run(check)
         if result.outcome == "skipped":
             pytest.skip(result.reason)
         if result.outcome == "failed":

@@ -102,13 +102,17 @@ def modulehost_checks(
     """Conformance suites of this session; each has a host of its own, stopped at the end."""
     made: dict[str, Checks] = {}
 
-    def checks(config: dict[str, Any], settings: dict[str, Any]) -> Checks:
+    def checks(config: dict[str, Any], settings: dict[str, Any], leftovers: Any) -> Checks:
         from modulehost.testing.checks import Checks
+        from modulehost.testing.kill_check import named
 
-        key = repr((config, settings))
+        key = repr((config, settings, leftovers))
         if key not in made:
             folder = tmp_path_factory.mktemp("checks")
-            made[key] = Checks.of_plugin(_plugin(request.config), folder, config, settings)
+            finder = named(leftovers) if isinstance(leftovers, str) else leftovers
+            made[key] = Checks.of_plugin(
+                _plugin(request.config), folder, config, settings, leftovers=finder
+            )
         return made[key]
 
     yield checks

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -154,12 +154,14 @@ class PluginTarget(Target):
         config: dict[str, Any],
         settings: dict[str, Any],
         timeout: float = DEFAULT_TIMEOUT,
+        leftovers: Callable[[Any], Iterable[object]] | None = None,
     ) -> None:
         self.found = found
         self.config = config
-        self._folder = folder
-        self._settings = settings
-        self._timeout = timeout
+        self.folder = folder
+        self.settings = settings
+        self.timeout = timeout
+        self.leftovers = leftovers
         self._hosts = 0
         self._shared: ModuleServer | None = None
         super().__init__(Server("http://127.0.0.1", timeout))
@@ -167,14 +169,14 @@ class PluginTarget(Target):
     @property
     def environ(self) -> dict[str, str]:
         """The environment of its hosts."""
-        return {**os.environ, **{name: str(value) for name, value in self._settings.items()}}
+        return {**os.environ, **{name: str(value) for name, value in self.settings.items()}}
 
     @property
     def server(self) -> Server:
         """The host that checks share as long as they pass."""
         if self._shared is None:
             self._shared = self._start(self.config, {})
-            self._server = Server(self._shared.url, self._timeout)
+            self._server = Server(self._shared.url, self.timeout)
         return self._server
 
     @property
@@ -188,7 +190,7 @@ class PluginTarget(Target):
     ) -> Iterator[tuple[Target, ModuleServer]]:
         """A host of its own, with other settings."""
         server = self._start(self.config if config is None else config, settings)
-        target = Target(Server(server.url, self._timeout))
+        target = Target(Server(server.url, self.timeout))
         try:
             yield target, server
         finally:
@@ -198,10 +200,10 @@ class PluginTarget(Target):
     def _start(self, config: dict[str, Any], settings: dict[str, Any]) -> ModuleServer:
         self._hosts += 1
         server = ModuleServer(
-            self._folder / f"host{self._hosts}",
+            self.folder / f"host{self._hosts}",
             self.found.name,
             config,
-            **{**self._settings, **settings},
+            **{**self.settings, **settings},
         )
         server.start()
         return server
@@ -209,12 +211,12 @@ class PluginTarget(Target):
     @cached_property
     def cuts(self) -> Cuts:
         """Installs that were cancelled at each look; found out in a process of its own."""
-        folder = self._folder / "cuts"
+        folder = self.folder / "cuts"
         folder.mkdir(parents=True, exist_ok=True)
         report = folder / "report"
         argv = [sys.executable, "-P", "-m", "modulehost.testing.cuts"]
         argv += [str(os.getpid()), str(report), str(folder)]
-        server = ModuleServer(folder, self.found.name, self.config, **self._settings)
+        server = ModuleServer(folder, self.found.name, self.config, **self.settings)
         with (folder / "output").open("wb") as output:
             process = subprocess.Popen(
                 [*argv, json.dumps(self.config), *self.found],
@@ -225,9 +227,9 @@ class PluginTarget(Target):
                 start_new_session=True,
             )
             try:
-                process.wait(5 * self._timeout)
+                process.wait(5 * self.timeout)
             except subprocess.TimeoutExpired:
-                return Cuts(broken=f"cancelled installs are not over after {5 * self._timeout:g} s")
+                return Cuts(broken=f"cancelled installs are not over after {5 * self.timeout:g} s")
             finally:
                 end_group(process)
         try:
