@@ -144,13 +144,13 @@ def test_what_is_made_before_it_is_noted_is_left_behind_and_named(tmp_path: Path
 
 def test_leftovers_are_asked_of_a_function(tmp_path: Path) -> None:
     """It is found in the current folder, and given the config as hooks are."""
-    finder = f"def find(config):\n    return [f'{{config.replicas}} of {tmp_path}']\n"
+    finder = f"def find(config):\n    return [str(config['replicas']) + ' of {tmp_path}']\n"
     (tmp_path / "left.py").write_text(finder)
     site.install(tmp_path, "configured")
     given = ("--config", "appName=shop", "replicas=2", "--only", "killed")
     done = check("configured", *given, "--leftovers", "left:find", PYTHONPATH=tmp_path)
     assert done.returncode == 1
-    assert f"before anything was installed there is already 2 of {tmp_path}" in done.stdout
+    assert f"after a whole life there is still 2 of {tmp_path}" in done.stdout
 
 
 def test_what_closes_the_hosts_descriptors_is_told_so(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--leftovers",
         metavar="MODULE:FUNCTION",
         help="a plugin: what names the things that it has made and not removed, for the check"
-        " killed; the function is given what hooks have in ctx.config",
+        " killed; the function is given the config, with its defaults",
     )
     parser.add_argument(
         "--timeout",

@@ -13,13 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
-from modulehost.plugin import discovery
 from modulehost.testing.kills import LIFE, Kill, Report
 from modulehost.testing.server import ModuleServer
 from modulehost.testing.target import Broken, PluginTarget, Skipped, end_group
 
-Leftovers = Callable[[Any], Iterable[object]]
-"""What a plugin has made and not removed: it is given what hooks have in ``ctx.config``."""
+Leftovers = Callable[[dict[str, Any]], Iterable[object]]
+"""What a plugin has made and not removed: it is given the config, with its defaults."""
 
 MOST: Final = 8
 """Notes of an operation at which it is killed; of more, the first ones and the last."""
@@ -28,14 +27,11 @@ MOST: Final = 8
 def killed(target: PluginTarget) -> None:
     """Kill each operation before and after each of its notes, and uninstall."""
     target.require_install()
-    leftovers = _finder(target)
-    if there := leftovers():
-        raise Broken(f"before anything was installed there is already {_list(there)}")
     whole = _live(target, None)
     if whole.problem:
         raise Skipped(whole.problem)
-    if there := leftovers():
-        raise Broken(f"a whole life leaves behind {_list(there)}")
+    if there := _left(target, whole):
+        raise Broken(f"after a whole life there is still {_list(there)}")
     for operation in LIFE:
         count = whole.notes[operation]
         for note in (*range(1, min(count, MOST)), count):
@@ -44,7 +40,7 @@ def killed(target: PluginTarget) -> None:
                 how = _describe(operation, note, count, is_kept)
                 if report.problem:
                     raise Broken(f"{how}; uninstall then fails: {report.problem}")
-                if there := leftovers():
+                if there := _left(target, whole):
                     raise Broken(
                         f"{how}; uninstall then leaves behind {_list(there)}: note what you are"
                         " about to make, and call ctx.checkpoint(), before you make it"
@@ -66,14 +62,10 @@ def named(text: str) -> Leftovers:
     return leftovers
 
 
-def _finder(target: PluginTarget) -> Callable[[], list[str]]:
-    """What asks the plugin's own ``leftovers``, if there is one."""
-    leftovers = target.leftovers
-    if leftovers is None:
-        return list
-    schema = discovery.load(target.found).schema
-    config = target.config if schema is None else schema.convert(target.config)[0]
-    return lambda: [str(thing) for thing in leftovers(config)]
+def _left(target: PluginTarget, whole: Report) -> list[str]:
+    """What the plugin's own ``leftovers`` says, if there is one."""
+    found = () if target.leftovers is None else target.leftovers(whole.config)
+    return [str(thing) for thing in found]
 
 
 def _live(target: PluginTarget, kill: Kill | None) -> Report:

@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from modulehost.front.journal import Journal
+from modulehost.plugin import config, discovery
 from modulehost.plugin.discovery import Found
 from modulehost.shared import linux
 from modulehost.shared.errors import HostError
@@ -39,6 +40,7 @@ class Report(msgspec.Struct):
     """What has come of a life; ``notes`` is how many each operation has when nothing kills it."""
 
     problem: str = ""
+    config: dict[str, Any] = {}
     notes: dict[Operation, int] = {}
 
 
@@ -70,14 +72,14 @@ class DeadlyJournal(Journal):
 
 def main() -> None:
     """Write the report to the file in the arguments."""
-    parent, report, folder, config, kill, *found = sys.argv[1:]
+    parent, report, folder, config_text, kill, *found = sys.argv[1:]
     linux.die_with_parent(int(parent))
     linux.become_subreaper()
     where = msgspec.json.decode(kill, type=Kill | None)
     home = Path(folder)
     shutil.rmtree(home, ignore_errors=True)
     (home / "config").mkdir(parents=True)
-    (home / "config/config.json").write_text(config)
+    (home / "config/config.json").write_text(config_text)
 
     def lives() -> None:
         Path(report).write_bytes(msgspec.json.encode(_live(Found(*found), home, where)))
@@ -108,6 +110,7 @@ def _live(found: Found, home: Path, kill: Kill | None) -> Report:
     report = Report()
     try:
         host = LocalHost(found, home, DeadlyJournal)
+        report.config = _config(found, home)
     except HostError as error:
         return Report(str(error))
     journal = host.journal
@@ -123,6 +126,16 @@ def _live(found: Found, home: Path, kill: Kill | None) -> Report:
             break
         report.notes[operation] = journal.notes
     return report
+
+
+def _config(found: Found, home: Path) -> dict[str, Any]:
+    """The config by its aliases, defaults filled in."""
+    given: dict[str, Any] = config.read_file(str(home / "config")) or {}
+    schema = discovery.load(found).schema
+    if schema is None:
+        return given
+    values: dict[str, Any] = msgspec.to_builtins(schema.convert(given)[0])
+    return values
 
 
 def _uninstall(found: Found, home: Path) -> Report:

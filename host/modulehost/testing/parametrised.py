@@ -23,8 +23,8 @@ def conformance(
 
     ``config`` is what the operator would mount as ``config.json``; ``settings`` are environment
     variables of the hosts; ``only`` and ``skip`` are ids of checks. ``leftovers`` is a function,
-    or ``"MODULE:FUNCTION"``, that is given what hooks have in ``ctx.config`` and names what the
-    plugin has made and not removed.
+    or ``"MODULE:FUNCTION"``, that is given the config, with its defaults, and names what the plugin
+    has made and not removed.
     """
     unknown(*only, *skip)
     chosen = [c for c in CHECKS if c.id not in skip and (not only or c.id in only)]

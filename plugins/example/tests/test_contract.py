@@ -7,11 +7,11 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from modulehost.testing import conformance
-from modulehost_example import Config
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def selected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     shutil.rmtree(DIRECTORY, ignore_errors=True)
 
 
-def leftovers(_: Config) -> Iterable[Path]:
+def leftovers(_: dict[str, Any]) -> Iterable[Path]:
     """Resources and drafts; directories of namespaces stay, as namespaces do in a cluster."""
     return (path for path in DIRECTORY.rglob("*") if path.is_file())
 
