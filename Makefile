@@ -71,7 +71,7 @@ $(VENV)/.e2e: $(VENV)/.made
 	@touch $@
 
 bench: venv ## Measure beside a bare Flask application
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	PYTHONPATH=tests $(BIN)/python benchmarks/run.py $(ARGS)
 
 soak: venv ## 20,000 operations with faults against one host (ARGS='--operations N'); build/soak.txt
 	PYTHONPATH=tests $(BIN)/python -m soak.run $(ARGS)

@@ -30,6 +30,7 @@ from modulehost.shared.errors import (
     PluginError,
     one_line,
 )
+from modulehost.shared.late import put_off_imports
 from modulehost.shared.records import (
     LOST,
     AskHealth,
@@ -119,7 +120,9 @@ class Runner:
         """Load the plugin and serve; returns when it cannot be loaded."""
         threading.Thread(target=self._listen, name="control", daemon=True).start()
         try:
-            self._plugin = discovery.load(discovery.select(discovery.find(), self.settings.plugin))
+            chosen = discovery.select(discovery.find(), self.settings.plugin)
+            put_off_imports(False)
+            self._plugin = discovery.load(chosen)
         except PluginError as error:
             if error.__cause__ is not None:
                 self._log.event("error", str(error), exception=traceback_of(error.__cause__))
