@@ -78,7 +78,7 @@ cluster-down: venv ## Take it away
 	PYTHONPATH=tests $(BIN)/python -m cluster down $(ARGS)
 
 bench: venv ## Measure beside a bare Flask application
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	PYTHONPATH=tests $(BIN)/python benchmarks/run.py $(ARGS)
 
 soak: venv ## 20,000 operations with faults against one host (ARGS='--operations N'); build/soak.txt
 	PYTHONPATH=tests $(BIN)/python -m soak.run $(ARGS)

@@ -17,8 +17,8 @@ _numbers = itertools.count(1)
 class Connection:
     """A kept connection to a server on this machine; reads what the servers here write."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    def __init__(self, port: int, patience: float = PATIENCE) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), patience)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> Self:

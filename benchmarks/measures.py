@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import random
@@ -12,8 +13,9 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from client import HEALTH, install, milliseconds, quantile, times
-from servers import BUILD, HERE, OURS, BenchError, Process, Server
+from client import HEALTH, Connection, install, milliseconds, quantile, times
+from procfs import memory
+from servers import BARE, BUILD, FUNCTION, GO, HERE, OURS, BenchError, Process, Server, in_python
 
 Values = dict[str, float]
 
@@ -21,6 +23,9 @@ SIZES = {"1 KiB": 1 << 10, "64 KiB": 64 << 10, "240 KiB": 240 << 10, "1 MiB": 1 
 OTHERS = 200  # plugins
 BURN = 1.5  # s
 SETTLE = 0.2  # s, before memory is looked at
+CROWDS, MANY = (1, 50), 200  # hosts on one machine
+AT_ONCE = 10  # of them are started together
+PATIENCE = 2.0  # s, for each of them that is called at once
 
 
 def life(server: Server) -> Values:
@@ -32,22 +37,69 @@ def life(server: Server) -> Values:
             if connection.ask(HEALTH) != 200:
                 process.answers(200)
             values["first 200"] = milliseconds(process.began)
+            values["processor time"] = process.processor_time * 1e3
             for _ in range(10):
                 connection.ask(HEALTH)
                 connection.ask(install(1 << 10))
             time.sleep(SETTLE)
             values["awake"] = process.memory  # an open connection keeps ours awake
         if server.name == OURS:
-            process.poll(lambda: len(process.pids) == 1, "sleep")
-            time.sleep(SETTLE)
-            values["asleep"] = process.memory
+            values["asleep"] = _asleep(process)
             began = time.perf_counter()
             process.answers(200)
             values["waking"] = milliseconds(began)
     with Process(server) as process:
         process.answers(201, install)
         values["installed"] = milliseconds(process.began)
+    if server.name == OURS:
+        with Process(in_python().given(MODULE_IDLE="1")) as process:
+            with process.connect():
+                values["listening in Python"] = milliseconds(process.began)
+            process.answers(200)
+            values["asleep in Python"] = _asleep(process)
     return values
+
+
+def _asleep(process: Process) -> float:
+    """MiB, once it sleeps."""
+    process.sleeps()
+    time.sleep(SETTLE)
+    return process.memory
+
+
+def density(server: Server) -> Values:
+    """Many hosts asleep: the memory of all; then all are called at once, and all must answer."""
+    values = {}
+    for count in (*CROWDS, MANY):
+        with contextlib.ExitStack() as stack:
+            hosts: list[Process] = []
+            for _ in range(count):
+                hosts.append(stack.enter_context(Process(server.given(MODULE_IDLE="1"))))
+                if len(hosts) % AT_ONCE == 0 or len(hosts) == count:
+                    for host in hosts[-AT_ONCE:]:
+                        host.answers(200)
+                    for host in hosts[-AT_ONCE:]:
+                        host.sleeps()
+            time.sleep(SETTLE)
+            whole = memory([pid for host in hosts for pid in host.pids])
+            values[f"{count} asleep"] = whole / count
+            values[f"{count} woken"] = _last_answer(hosts) / count
+    return values
+
+
+def _last_answer(hosts: list[Process]) -> float:
+    """The ms until the last of them has answered, all being called at once; each must."""
+    began = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        connections = [
+            stack.enter_context(Connection(host.port, len(hosts) * PATIENCE)) for host in hosts
+        ]
+        for connection in connections:
+            connection.send(HEALTH)
+        for connection in connections:
+            if connection.receive() != 200:
+                raise BenchError(f"{OURS}: one of {len(hosts)} did not answer with 200")
+        return milliseconds(began)
 
 
 def latency(server: Server) -> Values:
@@ -139,18 +191,19 @@ def _folder(name: str, *plugins: str) -> str:
 
 
 class Measure(NamedTuple):
-    """A visit, how many rounds of it, and whether to ours alone."""
+    """A visit, how many rounds of it, and to which servers."""
 
     visit: Callable[[Server], Values]
     rounds: int
     quick: int
-    ours_alone: bool = False
+    servers: tuple[str, ...] = (OURS, BARE, FUNCTION)
 
 
 MEASURES = (
-    Measure(life, 6, 3),
+    Measure(life, 6, 3, (OURS, BARE, FUNCTION, GO)),
     Measure(latency, 6, 3),
     Measure(burning, 3, 1),
-    Measure(crowded, 7, 3, ours_alone=True),
+    Measure(crowded, 7, 3, (OURS,)),
     Measure(recovery, 4, 1),
+    Measure(density, 1, 0, (OURS,)),
 )

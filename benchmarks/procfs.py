@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,17 @@ def memory(pids: list[int]) -> float:
     except PermissionError:
         return sum(_rollup(pid, "Pss") for pid in pids) / MIB
     return (sum(_rollup(pid, "Pss_Anon") for pid in pids) + len(pages) * PAGE) / MIB
+
+
+def processor_time(pids: list[int]) -> float:
+    """The seconds that some processes have run so far, their threads that have ended included."""
+    total = 0.0
+    for pid in pids:
+        try:
+            total += time.clock_gettime((~pid << 3) | 2)  # clock_getcpuclockid(3)
+        except OSError:
+            continue  # it has gone
+    return total
 
 
 def _rollup(pid: int, name: str) -> int:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from client import install
 from measures import MEASURES
-from servers import BARE, FUNCTION, OURS, BenchError, Process, ours, peers
+from servers import BARE, FUNCTION, GO, OURS, BenchError, Process, ours, peers
 
 Results = dict[str, dict[str, list[float]]]
 """Server and figure; one value a round."""
@@ -33,6 +33,7 @@ class Row(NamedTuple):
     figure: str
     against: str | None
     at_most: float | None = None
+    bound_by: str = BARE
 
 
 def _same(title: str, figure: str, at_most: float | None = None) -> Row:
@@ -40,12 +41,23 @@ def _same(title: str, figure: str, at_most: float | None = None) -> Row:
 
 
 ROWS = (
-    _same("start to listening, ms", "listening", 0.2),
-    _same("start to the first 200, ms", "first 200", 0.9),
-    Row("start to an /install's answer, ms (theirs: first 200)", "installed", "first 200", 1.3),
-    _same("memory awake, MiB", "awake", 1.25),
-    Row("memory asleep, MiB (theirs: awake)", "asleep", "awake", 0.25),
-    Row("asleep to a 200, ms (theirs: first 200)", "waking", "first 200", 0.95),
+    _same("start to listening, ms", "listening", 0.02),
+    Row("the same, beside the Go server", "listening", "listening", 1.0, GO),
+    Row("that without the native listener, ms", "listening in Python", "listening", 0.2),
+    _same("start to the first 200, ms", "first 200", 0.65),
+    _same("processor time until then, ms", "processor time", 0.7),
+    Row("start to an /install's answer, ms (theirs: first 200)", "installed", "first 200", 0.8),
+    _same("memory awake, MiB", "awake", 1.0),
+    Row("memory asleep, MiB (theirs: awake)", "asleep", "awake", 0.025),
+    Row("the same, beside the Go server", "asleep", "awake", 0.15, GO),
+    Row("that without the native listener, MiB", "asleep in Python", "awake", 0.18),
+    Row("asleep to a 200, ms (theirs: first 200)", "waking", "first 200", 0.65),
+    Row("one host asleep, MiB", "1 asleep", None, 1.0),
+    Row("each of 50, MiB", "50 asleep", None, 1.0),
+    Row("each of 200, MiB", "200 asleep", None, 1.0),
+    Row("one woken, ms", "1 woken", None),
+    Row("50 called at once: the last answer, ms a host", "50 woken", None),
+    Row("200 called at once: the last answer, ms a host", "200 woken", None),
     _same("POST /install of 1 KiB, ms", "1 KiB", 1.5),
     _same("of 64 KiB, ms", "64 KiB"),
     _same("of 240 KiB, ms", "240 KiB", 0.7),
@@ -64,7 +76,7 @@ ROWS = (
 )
 
 
-def measure(quick: bool) -> Results:
+def measure(quick: bool, only: str | None) -> Results:
     """Every measure in rounds; in each round every server once, in another order each time."""
     servers = [ours(), *peers()]
     results: Results = {server.name: {} for server in servers}
@@ -72,7 +84,9 @@ def measure(quick: bool) -> Results:
         with Process(server) as process:  # so that the bytecode is written, and the disk read
             process.answers(201, install)
     for measure in MEASURES:
-        visited = servers[:1] if measure.ours_alone else servers
+        if only not in (None, measure.visit.__name__):
+            continue
+        visited = [server for server in servers if server.name in measure.servers]
         rounds = measure.quick if quick else measure.rounds
         print(f"{measure.visit.__name__}: {rounds} rounds", file=sys.stderr)
         for _ in range(rounds):
@@ -84,10 +98,10 @@ def measure(quick: bool) -> Results:
 
 def ratio(results: Results, row: Row, peer: str) -> float | None:
     """How many times as much ours has: the median over the rounds, each taken side by side."""
-    theirs = results[peer].get(row.against or "")
+    theirs = results.get(peer, {}).get(row.against or "")
     if not theirs:
         return None
-    pairs = zip(results[OURS][row.figure], theirs, strict=True)
+    pairs = zip(results[OURS].get(row.figure, ()), theirs, strict=True)
     return statistics.median(mine / other for mine, other in pairs)
 
 
@@ -98,15 +112,18 @@ def median(values: list[float] | None) -> float | None:
 
 def table(results: Results) -> str:
     """The table as Markdown. What is above its bound has a ``!``."""
-    heads = ("", OURS, BARE, FUNCTION, f"/ {BARE}", f"/ {FUNCTION}", "at most")
+    others = [peer for peer in (BARE, FUNCTION, GO) if peer in results]
+    heads = ("", OURS, *others, *(f"/ {peer}" for peer in others), "at most")
     lines: list[tuple[str, ...]] = [heads]
     for row in ROWS:
-        mine = median(results[OURS][row.figure])
-        beside = [median(results[peer].get(row.against or row.figure)) for peer in (BARE, FUNCTION)]
-        ratios = [ratio(results, row, peer) for peer in (BARE, FUNCTION)]
+        mine = median(results[OURS].get(row.figure))
+        if mine is None or row.bound_by not in results:
+            continue  # not measured this time
+        beside = [median(results[peer].get(row.against or row.figure)) for peer in others]
+        ratios = [ratio(results, row, peer) for peer in others]
         bound = ""
         if row.at_most is not None:
-            promised = mine if row.against is None else ratios[0]
+            promised = mine if row.against is None else ratio(results, row, row.bound_by)
             bound = f"{row.at_most:g}"
             if promised is not None and promised > row.at_most:
                 bound += " !"
@@ -115,8 +132,8 @@ def table(results: Results) -> str:
         lines.append((row.title, *cells, bound))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = [
-        [first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True))]
-        for first, *others in lines
+        [first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))]
+        for first, *rest in lines
     ]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (rows[0], rule, *rows[1:]))
@@ -150,11 +167,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a first look")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the values of each round")
+    names = [measure.visit.__name__ for measure in MEASURES]
+    parser.add_argument("--only", metavar="MEASURE", choices=names, help=f"of {', '.join(names)}")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
     about = machine()
     try:
-        results = measure(given.quick)
+        results = measure(given.quick, given.only)
     except (BenchError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

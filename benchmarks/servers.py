@@ -1,4 +1,4 @@
-"""The three servers: how each is installed and started, and one that runs."""
+"""The servers: how each is installed and started, and one that runs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
+from platform import machine
 from typing import NamedTuple, Self, TypeVar
 
 from client import HEALTH, PATIENCE, Connection
-from procfs import command, memory, tree
+from e2e import go_module
+from procfs import command, memory, processor_time, tree
 
 HERE = Path(__file__).parent
 BUILD = HERE.parent / "build" / "bench"
 OURS, BARE, FUNCTION = "modulehost", "bare Flask", "functions-framework"
+GO = "Go server"
+NATIVE = HERE.parent / "host" / "native" / "modulehost-listen.c"
 STOP = 15.0  # s
 POLL = 0.0005  # s; asking faster would take the processor from what is measured
 
@@ -46,8 +51,8 @@ class Server(NamedTuple):
         return self._replace(environ={**self.environ, **environ})
 
 
-def ours() -> Server:
-    """``modulehost serve`` of this environment with the example plugin."""
+def in_python() -> Server:
+    """``modulehost serve`` of this environment with the example plugin, as pip installs it."""
     environ = {
         "MODULE_PLUGIN": "example",
         "MODULE_CONFIG_DIR": "{folder}/config",
@@ -60,8 +65,40 @@ def ours() -> Server:
     return Server(OURS, (str(Path(sys.executable).with_name("modulehost")), "serve"), environ)
 
 
+def ours() -> Server:
+    """The same as in the image: its first process is the native listener."""
+    plain = in_python()
+    compiler = _compiler()
+    if not compiler:
+        print("there is no C compiler: measured without the native listener", file=sys.stderr)
+        return plain
+    program = BUILD / NATIVE.stem
+    BUILD.mkdir(parents=True, exist_ok=True)
+    options = ("-std=c11", "-D_GNU_SOURCE", "-Os", "-static", "-s")
+    if subprocess.run([*compiler, *options, "-o", program, NATIVE], check=False).returncode:
+        raise BenchError("the native listener cannot be built")
+    return plain._replace(argv=(str(program), *plain.argv))
+
+
+def _compiler() -> list[str]:
+    """What the image is built with, else the machine's own, which takes a larger C library."""
+    if find_spec("ziglang"):
+        return [sys.executable, "-m", "ziglang", "cc", "-target", f"{machine()}-linux-musl"]
+    return [*filter(None, map(shutil.which, ("gcc", "cc", "clang")))][:1]
+
+
+def go_server() -> Server | None:
+    """The Go server of the document Custom Module Development; None where it cannot be had."""
+    if reason := go_module.why_not():
+        print(f"left out: the Go server: {reason}", file=sys.stderr)
+        return None
+    folder = BUILD / "go"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Server(GO, (str(go_module.build(folder)),), {})
+
+
 def peers() -> list[Server]:
-    """Flask under gunicorn with the worker that ours stands on, and functions-framework."""
+    """Flask under gunicorn with the worker that ours stands on, functions-framework, and Go's."""
     python = _environment(HERE / "requirements.txt")
     gunicorn = (python, "-m", "gunicorn", "--worker-class", "gthread", "--threads", "8")
     function = (python, "-m", "functions_framework", "--source", "function.py")
@@ -73,6 +110,7 @@ def peers() -> list[Server]:
             {},
             HERE / "peers",
         ),
+        *filter(None, [go_server()]),
     ]
 
 
@@ -149,6 +187,15 @@ class Process:
     def memory(self) -> float:
         """MiB of all its processes together."""
         return memory(self.pids)
+
+    @property
+    def processor_time(self) -> float:
+        """Seconds that all its processes have run."""
+        return processor_time(self.pids)
+
+    def sleeps(self) -> None:
+        """Wait until one process is left, which has said that it sleeps."""
+        self.poll(lambda: len(self.pids) == 1 and "asleep" in self._log.read_text(), "sleep")
 
     def part(self, role: str) -> int:
         """The arbiter, the front or the runner; raises LookupError when it is not there."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import pytest
 from support.interpreter import SOURCE, evaluate
 
 SETUP = """
@@ -90,3 +92,40 @@ print(json.dumps([missing, codeop.__name__, import_with_late("code").__name__]))
         PYTHONPATH=SOURCE,
     )
     assert told == [True, "codeop", "code"]
+
+
+PUT_OFF = """
+import json, sys
+from modulehost.shared.late import put_off_imports
+put_off_imports(True)
+import code
+before = "codeop" in sys.modules
+put_off_imports(False)
+import codeop, colorsys
+print(json.dumps([before, code.CommandCompiler.__name__, "colorsys" in sys.modules]))
+"""
+
+
+def test_python_puts_imports_off_where_it_can() -> None:
+    """In 3.15 what a module imports waits for its use; before, and when it is off, nothing does."""
+    waits = sys.version_info >= (3, 15)
+    told = evaluate(PUT_OFF, "-S", PYTHONPATH=SOURCE)
+    assert told == [not waits, "CommandCompiler", True]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="Python has it from 3.15 on")
+def test_what_python_puts_off_needs_no_stand_in() -> None:
+    """Named or not, it waits, and it is Python's own."""
+    told = evaluate(
+        """
+import json, sys
+from modulehost.shared.late import import_with_late, put_off_imports
+put_off_imports(True)
+code = import_with_late("code", late=("traceback",))
+before = "traceback" in sys.modules
+print(json.dumps([before, type(code.traceback).__name__, "traceback" in sys.modules]))
+""",
+        "-S",
+        PYTHONPATH=SOURCE,
+    )
+    assert told == [False, "module", True]

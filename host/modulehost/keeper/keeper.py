@@ -108,8 +108,9 @@ class Keeper:
 
         gc.disable()  # until all is imported: it would look through the same lasting objects again
         os.environ[STARTED] = repr(self._started)
-        from modulehost.shared.late import SERVER_LATE, import_with_late
+        from modulehost.shared.late import SERVER_LATE, import_with_late, put_off_imports
 
+        put_off_imports(True)
         gunicorn = import_with_late("modulehost.front.gunicorn", SERVER_LATE)
         gunicorn.run(self._listener.fileno())
         return 0

@@ -9,6 +9,7 @@ from modulehost.plugin import config, discovery
 from modulehost.runner.secrets import Secrets
 from modulehost.shared.describe import what_it_says
 from modulehost.shared.errors import one_line
+from modulehost.shared.late import put_off_imports
 from modulehost.shared.logs import Log
 from modulehost.shared.redaction import is_too_short
 from modulehost.shared.settings import Settings
@@ -31,7 +32,9 @@ class Module:
 
     def load(self) -> None:
         """Find the plugin and load it; raises PluginError."""
-        self.plugin = discovery.load(discovery.select(discovery.find(), self.settings.plugin))
+        chosen = discovery.select(discovery.find(), self.settings.plugin)
+        put_off_imports(False)  # what a plugin lacks is told now
+        self.plugin = discovery.load(chosen)
         if discovery.mentions(self.plugin.found, b".log"):
             self.log.structlog  # noqa: B018 - imported now, and not in the midst of an operation
 
