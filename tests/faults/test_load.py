@@ -283,7 +283,8 @@ def test_a_wrong_setting_is_answered_with_its_name(start_host: StartHost) -> Non
 WRONG_CONFIG = {"appName": 3, "replicas": 11, "size": "huge", "unknown": 1}
 WRONG = (
     "config: appName: it takes text, not an integer; replicas: it takes an integer of at least 1"
-    " and of at most 10, not this integer; size: it takes one of large, small, not this text"
+    " and of at most 10, not this integer; size: it takes one of large, small, not this text;"
+    " unknown: there is no such item"
 )
 
 

@@ -148,6 +148,16 @@ def test_the_runner_imports_nothing_dear_beside_the_plugin(telling: Host) -> Non
     assert len(modules) <= IN_THE_RUNNER
 
 
+def test_a_plugin_that_logs_finds_structlog_imported(start_host: StartHost, tmp_path: Path) -> None:
+    """While it is loaded, and not in the midst of its first operation."""
+    site = tmp_path / "telling"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(TELLS_ITS_MODULES)
+    host = start_host("configured", PYTHONPATH=f"{tmp_path}/host1/site:{site}")
+    host.wait_for("plugin loaded")
+    assert {"configured", "structlog"} <= modules_of(host, host.runner)
+
+
 def test_an_awake_host_is_four_processes(telling: Host) -> None:
     """Keeper, arbiter, front and runner: gunicorn adds no helper, the host no second runner."""
     parts = [telling.keeper, telling.arbiter, telling.front, telling.runner]

@@ -124,6 +124,7 @@ def test_the_example_in_c_lives_a_whole_life(serve: Serve, tmp_path: Path) -> No
     assert host.call("sleep", {"file": "../x"}).text.startswith("file, in the metadata, names no")
     space.rmdir()
     space.touch()
+    host.wait_for("plugin loaded", 2)  # the last call has failed
     health = host.health()
     assert health.status == 503
     assert health.json["message"] == f"{space} is no folder that can be written to; set SPACE_DIR"
