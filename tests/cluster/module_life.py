@@ -105,7 +105,8 @@ class Lives:
                 self._store(module, kept)
 
     def _check_config(self, module: Document) -> None:
-        if problem := refusal(module.get("config", []), module["spec"].get("config") or {}):
+        values = module["spec"].get("config") or {}
+        if problem := refusal(module.get("config", []), values):
             raise CallError(f"failed to render Custom spec: {problem}")
 
     def _store(self, module: Document, kept: dict[str, Any]) -> None:

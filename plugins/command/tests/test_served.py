@@ -169,7 +169,7 @@ def test_what_a_program_noted_survives_the_death_of_the_process_that_ran_it(
 
 
 def _journal(host: Host) -> bytes:
-    return json.dumps(host.journal()).encode()
+    return host.journal().left().text
 
 
 def test_an_operation_past_its_deadline_is_ended_with_its_group(
