@@ -11,6 +11,7 @@ from typing import Self
 
 PATIENCE = 30.0  # s
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+JSON = "Content-Type: application/json\r\n"
 _numbers = itertools.count(1)
 
 
@@ -20,6 +21,7 @@ class Connection:
     def __init__(self, port: int, patience: float = PATIENCE) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), patience)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.body = b""
 
     def __enter__(self) -> Self:
         return self
@@ -32,7 +34,7 @@ class Connection:
         self._socket.sendall(request)
 
     def receive(self) -> int:
-        """Read one answer to its end; the status."""
+        """Read one answer to its end; the status. ``body`` is then what came with it."""
         data = bytearray()
         while (end := data.find(b"\r\n\r\n")) < 0:
             data += self._some()
@@ -41,6 +43,7 @@ class Connection:
         length = end + 4 + int(headers.get("content-length", "0"))
         while len(data) < length:
             data += self._some()
+        self.body = bytes(data[end + 4 : length])
         return int(status.split()[1])
 
     def ask(self, request: bytes) -> int:
@@ -66,6 +69,53 @@ def install(size: int = 0, **values: float) -> bytes:
     body = json.dumps(metadata).ljust(size)
     head = "POST /install HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def flat(size: int) -> bytes:
+    """Metadata of so many bytes, all of it texts in one object."""
+    metadata = {f"key-{key:06}": "a value as long as many a name" for key in range(size // 47)}
+    return json.dumps(metadata).encode()
+
+
+def nested(size: int) -> bytes:
+    """Metadata of so many bytes, as a plugin keeps what it has made in a cluster."""
+    resources = [
+        {
+            "kind": "Deployment",
+            "name": f"shop-{number:05}",
+            "labels": {"app": "shop", "tier": "backend", "shard": str(number % 16)},
+            "ports": [8080, 8443, 9000 + number % 100],
+            "replicas": number % 7,
+            "share": number / 8,
+            "ready": number % 3 > 0,
+            "note": None,
+        }
+        for number in range(size // 189)
+    ]
+    return json.dumps({"resources": resources}).encode()
+
+
+def life_times(port: int, body: bytes, seconds: float, pause: float = 0.0) -> list[float]:
+    """The ms of sleep and resume in turn, each sent what the one before has answered.
+
+    So the operator calls; ``pause`` are the seconds between two calls.
+    """
+    taken: list[float] = []
+    ends = time.perf_counter() + seconds
+    with Connection(port) as connection:
+        for operation in itertools.cycle(("sleep", "resume")):
+            head = f"POST /{operation} HTTP/1.1\r\nHost: localhost\r\n{JSON}"
+            data = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+            began = time.perf_counter()
+            status = connection.ask(data)
+            taken.append(milliseconds(began))
+            if status != 200:
+                raise ConnectionError(f"the answer was {status} instead of 200")
+            if time.perf_counter() > ends and len(taken) > 2:
+                return taken[2:]  # the first ones pay for the connection and for what grows
+            body = connection.body
+            time.sleep(pause)
+    raise AssertionError
 
 
 def milliseconds(since: float) -> float:

@@ -13,13 +13,29 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from client import HEALTH, Connection, install, milliseconds, quantile, times
+from client import (
+    HEALTH,
+    Connection,
+    flat,
+    install,
+    life_times,
+    milliseconds,
+    nested,
+    quantile,
+    times,
+)
 from procfs import memory
 from servers import BARE, BUILD, FUNCTION, GO, HERE, OURS, BenchError, Process, Server, in_python
 
 Values = dict[str, float]
 
 SIZES = {"1 KiB": 1 << 10, "64 KiB": 64 << 10, "240 KiB": 240 << 10, "1 MiB": 1 << 20}
+SHAPES = {
+    "life of 1 KiB": flat(1 << 10),
+    "life of 240 KiB": flat(240 << 10),
+    "nested life of 64 KiB": nested(64 << 10),
+    "nested life of 240 KiB": nested(240 << 10),
+}
 OTHERS = 200  # plugins
 BURN = 1.5  # s
 SETTLE = 0.2  # s, before memory is looked at
@@ -115,6 +131,23 @@ def latency(server: Server) -> Values:
     return values
 
 
+def lives(server: Server) -> Values:
+    """Calls as the operator makes them, of a hook of one assignment, by the size and the shape."""
+    if server.name == OURS:
+        server = server.given(
+            PYTHONPATH=_folder("assigner", "assigner:Manager"), MODULE_PLUGIN="assigner"
+        )
+    with Process(server) as process:
+        process.answers(201, install)
+        life_times(process.port, flat(1 << 10), 0.2)
+        values = {}
+        for name, body in SHAPES.items():
+            values[name] = quantile(life_times(process.port, body, 0.4), 0.5)
+        spaced = life_times(process.port, SHAPES["life of 1 KiB"], 1.0, pause=0.05)
+        values["spaced"] = quantile(spaced, 0.5)
+    return values
+
+
 def burning(server: Server) -> Values:
     """The p99 of GET /health while nothing else goes on, then while an /install burns a core."""
     if server.name != OURS:
@@ -202,6 +235,7 @@ class Measure(NamedTuple):
 MEASURES = (
     Measure(life, 6, 3, (OURS, BARE, FUNCTION, GO)),
     Measure(latency, 6, 3),
+    Measure(lives, 6, 3),
     Measure(burning, 3, 1),
     Measure(crowded, 7, 3, (OURS,)),
     Measure(recovery, 4, 1),
