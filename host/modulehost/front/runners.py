@@ -67,7 +67,6 @@ class Runners(threading.Thread):
         super().__init__(name="runners", daemon=True)
         self._log = log
         self._redactor = Redactor()  # of what any runner has told; those to come know it, too
-        log.redact = self._redactor.text
         self._log_fd = os.dup(1)  # a runner's own standard output is a pipe to us
         self._journal = journal
         self._turns = turns
@@ -286,6 +285,7 @@ class Runners(threading.Thread):
                 )
             case KnowSecrets(number, secrets):
                 self._redactor.add(secrets)
+                self._log.redact = self._redactor.text
                 self.tell(runner, SecretsKnown(number))
             case LoadFailed(reason):
                 runner.kill("its plugin cannot be loaded", failure=reason)

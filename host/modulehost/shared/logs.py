@@ -127,6 +127,8 @@ class _LineLogger:
 
 def _redacted(value: Any, redact: Redact) -> Any:
     """The value without secrets; an object goes out as its repr."""
+    if type(value) is str:
+        return redact(value)
     match value:
         case None | bool():
             return value
@@ -134,7 +136,10 @@ def _redacted(value: Any, redact: Redact) -> Any:
             text = repr(value)
             return value if (shown := redact(text)) == text else shown
         case dict():
-            return {redact(text_of(key)): _redacted(item, redact) for key, item in value.items()}
+            return {
+                redact(key if type(key) is str else text_of(key)): _redacted(item, redact)
+                for key, item in value.items()
+            }
         case list() | tuple():
             return [_redacted(item, redact) for item in value]
     return redact(text_of(value))
