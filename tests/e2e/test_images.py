@@ -131,7 +131,7 @@ def test_everything_is_compiled(engine: Engine, example: str) -> None:
     options = ("--rm", "--network=none", "--no-healthcheck", *HARDENED, "--entrypoint", "python")
     said = engine("run", *options, example, "-v", "-c", EVERYTHING).stderr
     compiled = re.findall(r"^# code object from '?(.*?)'?$", said, re.MULTILINE)
-    assert [path for path in compiled if "modulehost/__pycache__/runner" in path]
+    assert [path for path in compiled if "modulehost/runner/__pycache__/loop" in path]
     assert [path for path in compiled if not path.endswith(".pyc")] == []
 
 
