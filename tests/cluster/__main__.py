@@ -7,6 +7,8 @@ workspace of that file, and the tests' stand-in for the operator.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -57,8 +59,11 @@ def up(home: Path, images: Path | None) -> None:
 
 
 def down(home: Path) -> None:
-    """Take it away."""
+    """Take it away, with its logs."""
     Cluster(home).stop()
+    shutil.rmtree(home / "log", ignore_errors=True)
+    with contextlib.suppress(OSError):
+        home.rmdir()  # others may have something in it
 
 
 def _build(target: Path) -> Path:

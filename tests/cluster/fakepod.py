@@ -93,9 +93,7 @@ class FakePod:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)  # with all that it has started
-        status = self._process.wait()
-        (self._home / "status").write_text(str(status))
-        return status
+        return self._process.wait()
 
     def _write(self, folder: str, files: dict[str, bytes]) -> None:
         (self._home / folder).mkdir(parents=True, mode=0o700)

@@ -14,7 +14,6 @@ from cluster import fakenode, fakeproxy
 from cluster.cluster import Cluster
 from cluster.network import NODE_ADDRESS
 from cluster.runner_pod import NAMESPACE
-from support.processes import wait_until
 
 TESTS: Final = Path(__file__).parents[1]
 
@@ -36,9 +35,6 @@ class Level(Protocol):
 
     def log(self, pod: str) -> str:
         """What the pod has printed."""
-
-    def exit_status(self, pod: str) -> int | None:
-        """How a pod that has gone has ended, as far as that can be known."""
 
 
 class FakeLevel:
@@ -68,11 +64,6 @@ class FakeLevel:
         """Its file, which stays when the pod goes."""
         return (self._pods / pod / "log").read_text()
 
-    def exit_status(self, pod: str) -> int | None:
-        """As the fake node has written it down."""
-        path = self._pods / pod / "status"
-        return int(path.read_text()) if path.exists() else None
-
 
 class RealLevel:
     """Level 2: a real node, and containers."""
@@ -96,11 +87,6 @@ class RealLevel:
     def log(self, pod: str) -> str:
         """``kubectl logs``."""
         return self.cluster.kubectl("logs", f"-n{NAMESPACE}", pod, check=False).stdout
-
-    def exit_status(self, pod: str) -> int | None:
-        """Nobody keeps it once the pod has gone."""
-        del pod
-        return None
 
 
 @contextlib.contextmanager
@@ -146,9 +132,3 @@ def _running(cluster: Cluster, *, real_node: bool) -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.stop()
-
-
-def gone(cluster: Cluster, plural: str, namespace: str, name: str) -> None:
-    """Wait until an object has gone."""
-    api = cluster.api()
-    wait_until(lambda: not api.get(plural, namespace, name), f"{plural} {name} has gone", 60)

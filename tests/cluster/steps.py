@@ -140,10 +140,11 @@ class KillOperator:
 
 @dataclass(frozen=True)
 class LoseAnswer:
-    """The operator is killed when an answer has come that it has not read."""
+    """A call that is held goes on; the operator is killed when it has not read the answer."""
 
     def play(self, world: World) -> None:
         world.operator.pause()
+        world.release()
         world.until("an answer waits for the operator", world.operator.answer_waits)
         world.operator.kill()
         world.operator.start()

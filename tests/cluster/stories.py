@@ -155,7 +155,7 @@ STORIES: Final = (
     Story(
         "an answer is lost: the next call is given what it said",
         (
-            Apply("sleep=slow"),
+            Apply("sleep=hold"),
             Reaches("ready"),
             Hibernate(),
             IsCalled("sleep"),

@@ -234,7 +234,7 @@ def test_a_pod_deleted_in_an_operation_that_waits(keeper: StartKeeper, world: Wo
 
 def test_an_uninstall_reaches_a_host_that_is_stopping(keeper: StartKeeper, world: World) -> None:
     """What can still be done within the time of the stop is done: nothing is left behind."""
-    pod = keeper(MODULE, "sleep=slow")
+    pod = keeper(MODULE, "sleep=hold")
     pod.wait_until_running()
     assert pod.call("install").returncode == 0
     with _in_background(pod, "sleep"):

@@ -2,7 +2,8 @@
 
 What it is given with each call it writes into a ConfigMap of its own, for the test to read. The
 config's ``plan`` says what goes wrong, as ``install=fail sleep=die``; each once, when the operation
-is half done: fail, die, wait (for ever), slow (some seconds), large=BYTES (left in the metadata).
+is half done: fail, die, wait (for ever), hold (until the test makes the ConfigMap ``release``),
+large=BYTES (left in the metadata).
 """
 
 import base64
@@ -22,7 +23,6 @@ from msgspec import Meta
 from modulehost import Context, ModuleError, hookimpl
 
 THINGS = ("database", "web")
-SLOW = 4.0
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -102,8 +102,9 @@ def go_wrong(ctx: Context[Config], metadata: dict[str, Any]) -> None:
             os._exit(1)
         case "wait":
             ctx.wait(3600)
-        case "slow":
-            ctx.wait(SLOW)
+        case "hold":
+            while not Cluster(ctx).has("release"):
+                ctx.wait(0.1)
         case "large":
             metadata["ballast"] = "x" * int(size)
             ctx.checkpoint()
@@ -146,6 +147,16 @@ class Cluster:
                 raise
             patch = {"data": data}
             self._send("PATCH", f"/{name}", patch, "application/merge-patch+json")
+
+    def has(self, name: str) -> bool:
+        """Whether there is a ConfigMap of that name."""
+        try:
+            self._send("GET", f"/{name}")
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return False
+        return True
 
     def remove(self, name: str) -> None:
         """Have no ConfigMap of that name."""
