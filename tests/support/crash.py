@@ -150,8 +150,8 @@ class Trace:
         """The call at which something was injected; None when it was never made."""
         if not self._is_hit():
             return None
-        same = (c for c in self.calls() if (c.name, c.number) == point[1:])
-        return next(same, None)
+        same = [c for c in self.calls() if (c.name, c.number) == point[1:]]
+        return next((c for c in same if "(INJECTED)" in c.arguments), next(iter(same), None))
 
     def depths(self) -> dict[int, int]:
         """For each thread and process that was born: how far below the traced process it is."""
