@@ -14,7 +14,7 @@ BUILD = $(or $(ENGINE),$(error podman or docker is needed)) build \
 	$(if $(filter podman,$(ENGINE)),--format docker) --build-arg 'PLUGIN=$(PLUGIN)' \
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(IMAGE_ARGS)
 
-.PHONY: help venv run test slow lint format docs image sbom e2e cluster cluster-down bench soak clean
+.PHONY: help venv run test slow lint format docs image sbom e2e cluster cluster-down bench soak crash-points clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -80,8 +80,12 @@ cluster-down: venv ## Take it away
 bench: venv ## Measure beside a bare Flask application
 	PYTHONPATH=tests $(BIN)/python benchmarks/run.py $(ARGS)
 
-soak: venv ## 20,000 operations with faults against one host (ARGS='--operations N'); build/soak.txt
+soak: venv crash-points ## 20,000 operations with faults against one host (ARGS='--operations N'); build/soak.txt
 	PYTHONPATH=tests $(BIN)/python -m soak.run $(ARGS)
+
+crash-points: venv ## Kill and fail at every system call of an operation; build/crash-points.txt
+	rm -f build/crash-points.txt
+	CRASH_POINTS=all $(BIN)/pytest --numprocesses 4 --dist worksteal tests/faults/test_every_syscall.py
 
 clean: ## Remove all that was made
 	rm -rf $(VENV) build dist
