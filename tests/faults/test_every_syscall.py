@@ -26,6 +26,7 @@ from support.crash import Point, Trace
 from support.processes import alive, tree, wait_until
 from support.worlds import WORLDS
 
+from modulehost.shared.metadata import decode
 from modulehost.shared.records import Operation
 from modulehost.testing import Operator, Outcome
 
@@ -132,10 +133,10 @@ class Story:
     def is_kept(self, operation: Operation) -> bool:
         """Whether the journal has an outcome that the operator has not: the next hook gets it."""
         journal = self.host.journal()
-        if journal is None or "outcome" not in journal:
+        if journal.outcome is None:
             return False
-        is_repeated = operation == journal["operation"] and journal["delivered"]
-        return journal["sent"] == self.operator.metadata and not is_repeated
+        is_repeated = operation == journal.operation and journal.delivered
+        return decode(journal.sent) == self.operator.metadata and not is_repeated
 
 
 @cache
