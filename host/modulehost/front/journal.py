@@ -34,6 +34,10 @@ class Entry(msgspec.Struct, array_like=True):
     """None: as it was sent."""
     delivered: bool = False
 
+    def keep(self, metadata: MetadataText) -> None:
+        """Set the outcome."""
+        self.outcome = None if metadata == MetadataText(self.sent) else metadata
+
     def left(self) -> MetadataText:
         """The outcome, as the plugin is given it."""
         return self.outcome or MetadataText(self.sent)
@@ -123,7 +127,7 @@ class Journal:
             self._before, self._running, self._saved = last, turn, 0
             self._entry = Entry(module=last.module, entered=True, operation=operation, sent=sent)
             if given.origin is RESTORED:
-                self._entry.outcome = given.metadata
+                self._entry.keep(given.metadata)
             self._write()
             return given
 
@@ -135,7 +139,7 @@ class Journal:
         with self._lock:
             if turn == self._running and number > self._saved:
                 self._saved = number
-                self._entry.outcome = metadata
+                self._entry.keep(metadata)
                 self._write()
 
     def finish(self, metadata: MetadataText | None, *, succeeded: bool) -> None:
@@ -144,7 +148,7 @@ class Journal:
             self._running = None
             self._entry.succeeded = succeeded
             if metadata is not None:
-                self._entry.outcome = metadata
+                self._entry.keep(metadata)
             self._write()
 
     def delivered(self) -> None:

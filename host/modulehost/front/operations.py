@@ -182,7 +182,8 @@ class Operations:
             seconds=round(time.monotonic() - turn.started, 4),
             **({"reason": done.reason} if done.reason else {}),
         )
-        if done.kind != "succeeded" or turn.cancelled is not None:
+        is_good = done.kind in ("succeeded", "refused") and not done.is_spent
+        if not is_good or turn.cancelled is not None:
             runner.kill("its operation failed or was cancelled")
         return done
 

@@ -267,7 +267,7 @@ def read_file(folder: str) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     try:
         values = msgspec.json.decode(text or b"{}")
     except (ValueError, RecursionError):

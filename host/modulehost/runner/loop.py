@@ -116,7 +116,9 @@ class Runner:
             operation = Operation(self.module, call, self._calls, self._channel)
         except (ConfigError, RequestError) as error:
             self._leave_if_forked(error)
-            self._calls.send(Done(call.id, "refused", str(error)))
+            # it may be this process alone that cannot read its config any more
+            is_spent = isinstance(error.__cause__, OSError)
+            self._calls.send(Done(call.id, "refused", str(error), is_spent=is_spent))
             return
         self._leave_if_forked(None)  # by a check of the config
         self._control.begin(operation)

@@ -57,12 +57,16 @@ class Call(Record):
 
 
 class Done(Record):
-    """The operation has ended; ``metadata`` is as it was left, and None when it is not known."""
+    """The operation has ended; ``metadata`` is as it was left, and None when it is not known.
+
+    ``is_spent``: the process should not be given another, although no hook has failed in it.
+    """
 
     id: str
     kind: Kind
     reason: str = ""
     metadata: MetadataText | None = None
+    is_spent: bool = False
 
 
 class Checkpoint(Record):
