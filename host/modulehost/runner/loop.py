@@ -156,21 +156,23 @@ def main() -> None:
     status = NOT_BEGUN if runner.load() else 0
     while status and not runner.is_done:
         try:
-            _insist(runner, limit)
+            setrecursionlimit(limit)  # here: it may be too low for any call but this one
+            _insist(runner)
         except BaseException as error:  # noqa: BLE001 - a second one, between two tries
             runner.thrown = error
     forks.flush()
     _exit(status)  # not Python's way out, which waits for threads of the plugin
 
 
-def _insist(runner: Runner, limit: int) -> None:
-    """Run again and again, whatever is thrown, until the runner is done."""
+def _insist(runner: Runner) -> None:
+    """Run again and again, whatever is thrown, until the runner is done or has no room for it."""
     while not runner.is_done:
         try:
             if runner.thrown is not None:
-                setrecursionlimit(limit)  # at first: it may be too low for any other call
                 runner.hit(runner.thrown)
                 runner.thrown = None
             runner.run()
         except BaseException as error:  # noqa: BLE001 - wherever it comes from, in hit(), too
             runner.thrown = error
+            if type(error) is RecursionError:
+                return

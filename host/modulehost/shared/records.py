@@ -20,7 +20,7 @@ LOST: Final = 113
 NOT_BEGUN: Final = 114
 """Exit status of a runner that must not go on: it has not begun the call that it may have got."""
 
-MOST_KEPT: Final = 4 << 20
+MOST_KEPT: Final = 16 << 20
 """Bytes of metadata that the journal keeps at most: many times what an annotation can hold."""
 
 OperationName = Literal["install", "uninstall", "sleep", "resume"]

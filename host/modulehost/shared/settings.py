@@ -188,7 +188,7 @@ SETTINGS = (
         "max_metadata",
         "192KiB",
         _keepable,
-        "a number of bytes up to 4 MiB, or one with KiB or MiB",
+        "a number of bytes up to 16 MiB, or one with KiB or MiB",
         "the largest metadata that is accepted from a plugin, counted as the operator stores it:"
         " all annotations of an object share 256 KiB",
     ),
