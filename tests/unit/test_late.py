@@ -129,3 +129,19 @@ print(json.dumps([before, type(code.traceback).__name__, "traceback" in sys.modu
         PYTHONPATH=SOURCE,
     )
     assert told == [False, "module", True]
+
+
+def test_a_name_that_is_used_at_once_need_not_bring_the_module(tmp_path: Path) -> None:
+    """A stand-in may have some names itself; any other is the real module's."""
+    (tmp_path / "hasty.py").write_text("import traceback\n\nclass Ours(traceback.Base): ...\n")
+    told = evaluate(
+        SETUP
+        + """
+hasty = import_with_late("hasty", {"traceback": {"Base": dict}})
+before = "traceback" in sys.modules
+print(json.dumps([before, hasty.Ours.__mro__[1].__name__, hasty.traceback.format_exc.__name__]))
+""",
+        "-S",
+        PYTHONPATH=f"{SOURCE}:{tmp_path}",
+    )
+    assert told == [False, "dict", "format_exc"]

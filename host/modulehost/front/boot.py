@@ -37,7 +37,7 @@ if RELOAD in os.environ:
     Watcher(operations).start()
 operations.start()
 
-import_with_late("flask", SERVER_LATE)
+import_with_late("flask.app", SERVER_LATE, used=("cli",))
 
 from modulehost.front.app import create_app  # noqa: E402 - see above
 

@@ -111,6 +111,7 @@ class Keeper:
         from modulehost.shared.late import SERVER_LATE, import_with_late, put_off_imports
 
         put_off_imports(True)
+        import_with_late("gunicorn.config", SERVER_LATE)
         gunicorn = import_with_late("modulehost.front.gunicorn", SERVER_LATE)
         gunicorn.run(self._listener.fileno())
         return 0

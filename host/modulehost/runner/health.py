@@ -61,7 +61,7 @@ class Health(threading.Thread):
         result: object = None
         cancellation = Cancellation()
         try:
-            result = self._module.plugin.call("health", ctx=self._context(cancellation))
+            result = self._module.plugin.call("health", ctx=self._context_of(cancellation))
         except BaseException as raised:  # noqa: BLE001 - SystemExit, too
             error = raised
         cancellation.close()
@@ -89,7 +89,7 @@ class Health(threading.Thread):
             return False, "the plugin says that the module is not healthy"
         return False, f"the hook health returned {type_name(result)}, not a bool"
 
-    def _context(self, cancellation: Cancellation) -> Context[Any]:
+    def _context_of(self, cancellation: Cancellation) -> Context[Any]:
         module = self._module
         return Context(
             operation="health",

@@ -17,8 +17,35 @@ if TYPE_CHECKING:
 else:
     ModuleType = type(sys)
 
-SERVER_LATE = ("argparse", "html", "importlib.metadata", "mimetypes")
-"""What gunicorn and Flask import, for command lines, error pages and files that nobody serves."""
+
+class Unused:
+    """Stands in for a class of which nobody needs more than that it is there."""
+
+
+class UnusedError(OSError):
+    """The same for an error that nobody raises."""
+
+
+Names = dict[str, dict[str, object]]
+
+SERVER_LATE: Names = {
+    **{name: {} for name in ("argparse", "click", "html", "importlib.metadata", "mimetypes")},
+    "ssl": {
+        "CERT_NONE": 0,
+        "PROTOCOL_SSLv23": 2,
+        "PROTOCOL_TLS": 2,
+        "SSLError": UnusedError,
+        "SSLEOFError": UnusedError,
+    },
+    "jinja2": dict.fromkeys(
+        ("BaseLoader", "Environment", "FileSystemLoader", "Template", "TemplateNotFound"), Unused
+    ),
+    "flask.cli": {"AppGroup": Unused},
+}
+"""What gunicorn and Flask import, for command lines, pages and files that nobody serves.
+
+With some, those of its names that are used already while they are imported, and never again.
+"""
 
 
 def put_off_imports(on: bool) -> None:
@@ -36,7 +63,11 @@ def _are_put_off() -> bool:
 
 
 class _Late(ModuleType):
-    """Stands in for a module until one of its names is used."""
+    """Stands in for a module until one of its names is used, but for those that it has itself."""
+
+    def __init__(self, name: str, known: dict[str, object]) -> None:
+        super().__init__(name)
+        self.__dict__.update(known)
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
@@ -46,15 +77,28 @@ class _Late(ModuleType):
         return getattr(import_module(self.__name__), name)
 
 
-def import_with_late(name: str, late: Iterable[str] = (), absent: Iterable[str] = ()) -> ModuleType:
-    """Import a module; to it some others are late, or not there at all."""
+def import_with_late(
+    name: str,
+    late: Names | Iterable[str] = (),
+    absent: Iterable[str] = (),
+    used: Iterable[str] = (),
+) -> ModuleType:
+    """Import a module; to it some others are late, or not there at all.
+
+    ``used`` are imports of its own that shall not be put off until those are there again.
+    """
+    known = late if isinstance(late, dict) else {other: {} for other in late}
     if _are_put_off():
-        late = ()
-    stand_ins: dict[str, ModuleType | None] = {n: _Late(n) for n in late if n not in sys.modules}
-    stand_ins |= {n: None for n in absent if n not in sys.modules}
+        known = {other: names for other, names in known.items() if names}
+    stand_ins: dict[str, ModuleType | None] = {n: _Late(n, known[n]) for n in known}
+    stand_ins |= dict.fromkeys(absent)
+    stand_ins = {n: module for n, module in stand_ins.items() if n not in sys.modules}
     sys.modules.update(stand_ins)  # type: ignore[arg-type]  # None: "No module named ..."
     try:
-        return import_module(name)
+        module = import_module(name)
+        for own in used:
+            getattr(module, own)
+        return module
     finally:
         for other, stand_in in stand_ins.items():
             if sys.modules.get(other) is stand_in:

@@ -46,7 +46,9 @@ class Log:
         """The structlog logger that writes here."""
         if self._bound is None:
             # rich draws tracebacks, asyncio is for ``ainfo``: two thirds of structlog's time
-            structlog = import_with_late("structlog", late=("asyncio",), absent=("rich",))
+            # and it makes a LogRecord, which asks asyncio, where that is, for its task
+            asyncio: dict[str, object] = {"current_task": lambda: None}
+            structlog = import_with_late("structlog", {"asyncio": asyncio}, absent=("rich",))
             self._bound = structlog.wrap_logger(
                 _LineLogger(self.write),
                 processors=[
