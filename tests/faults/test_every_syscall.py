@@ -28,7 +28,7 @@ from support.worlds import WORLDS
 
 from modulehost.shared.metadata import decode
 from modulehost.shared.records import Operation
-from modulehost.testing import Operator, Outcome, read_go_json
+from modulehost.testing import Operator, Outcome
 
 pytestmark = pytest.mark.slow
 
