@@ -92,6 +92,7 @@ class Story:
             self.installed = self.installed or self.things
         if self.asleep:
             self.operator.close()
+            self.host.wait_for("asleep", seconds=LONGEST)  # only the keeper is there at first, too
             wait_until(self.host.is_asleep, "the host is asleep")
         else:
             self.host.health()  # a thread that serves is there
