@@ -109,9 +109,14 @@ class Trace:
         return re.search(r"\(INJECTED\)|\+\+\+ killed by SIGKILL|= \?$", text, re.M) is not None
 
     def _attached(self) -> bool:
-        assert self._process.poll() is None, f"strace ended: {self._process.returncode}"
-        tasks = Path(f"/proc/{self._pid}/task").iterdir()
-        return all("TracerPid:\t0\n" not in (task / "status").read_text() for task in tasks)
+        if self._process.poll() is not None:  # a thread in the background came to it at once
+            assert self._is_hit(), f"strace ended: {self._process.returncode}"
+            return True
+        try:
+            tasks = Path(f"/proc/{self._pid}/task").iterdir()
+            return all("TracerPid:\t0\n" not in (task / "status").read_text() for task in tasks)
+        except OSError:
+            return False  # a thread has just ended, or all of them
 
     def __exit__(self, *_: object) -> None:
         # told to detach, it would wait for ever for a leader whose other threads are not reaped
