@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -47,6 +48,7 @@ class Traces:
         """Take back everything, once all that could bring more of it has ended. Safe to repeat."""
         for bundle in self._run.glob("containerd/state/io.containerd.runtime.v2.task/k8s.io/*"):
             self._remove_container(bundle)
+        self._remove_namespaces()
         for link in _CONTAINER_LOGS.glob("*"):
             if link.is_symlink() and link.readlink().is_relative_to(self._run):
                 link.unlink()
@@ -74,12 +76,16 @@ class Traces:
             Path(socket.removeprefix("unix://")).unlink()
         for result in _CNI_RESULTS.glob(f"*-{bundle.name}-*"):
             result.unlink()
-        with contextlib.suppress(OSError, ValueError):
-            config = json.loads((bundle / "config.json").read_text())
-            for namespace in config["linux"]["namespaces"]:
-                path = Path(namespace.get("path", ""))
-                if path.name.startswith("cni-") and path.exists():
-                    subprocess.run(["umount", "--lazy", str(path)], check=False)
+
+    def _remove_namespaces(self) -> None:
+        """Those of all pods that containerd has known, whatever has become of their containers."""
+        for database in self._run.glob("containerd/root/*/meta.db"):
+            for name in set(re.findall(rb"/netns/(cni-[0-9a-f-]{36})", database.read_bytes())):
+                path = Path("/run/netns", name.decode())
+                if path.exists():
+                    subprocess.run(
+                        ["umount", "--lazy", str(path)], check=False, capture_output=True
+                    )
                     path.unlink()
 
 
