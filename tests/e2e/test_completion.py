@@ -1,4 +1,4 @@
-"""``modulehost completion zsh``: a real zsh completes the command's words."""
+"""``modulehost completion``: a real zsh and a real fish complete the command's words."""
 
 from __future__ import annotations
 
@@ -68,3 +68,23 @@ def test_zsh_completes_words(zsh: Zsh, words: list[str], offered: set[str]) -> N
     else:
         zsh.type(f"{line}\x04", "".join(rf"(?=.*\s{word}\b)" for word in offered))
     zsh.type(f"\x15{READY}\r", IS_READY)
+
+
+@pytest.fixture(scope="module")
+def fish(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a person who has fish."""
+    debian.install({"fish": "fish"})
+    return make_folder(tmp_path_factory.mktemp("completion"), "fish")
+
+
+@pytest.mark.parametrize(("words", "offered"), WORDS, ids=IDS)
+def test_fish_completes_words(fish: Path, words: list[str], offered: set[str]) -> None:
+    """As the others do."""
+    line = f"modulehost {' '.join(words)}"
+    asked = f"modulehost completion fish | source; complete --do-complete '{line}'"
+    command = ("fish", "--no-config", "--command", asked)
+    done = subprocess.run(
+        command, cwd=fish, env=environ(fish), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {line.partition("\t")[0] for line in done.stdout.splitlines()} >= offered

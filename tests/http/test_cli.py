@@ -348,3 +348,17 @@ def test_call_sends_nothing_when_it_cannot_read_the_journal(start_host: StartHos
     assert host.events("operation started") == []
     arguments = ("call", "uninstall", "--data", "{}")
     assert run(*arguments, PORT=host.port, MODULE_STATE_DIR="/dev/null/state").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("check", "good"), ("completion", "bash"), ("plugins", "--names")]
+)
+def test_whoever_reads_may_stop(folder: Path, words: tuple[str, ...]) -> None:
+    """As ``head`` does, even before the first line: no traceback, and no complaint at the end."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "modulehost", *words]
+    environ = os.environ | {"PYTHONPATH": str(folder)}
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environ, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")

@@ -72,4 +72,4 @@ def test_an_unknown_shell_is_refused_with_those_there_are() -> None:
     """By the parser, with exit status 2."""
     result = run("completion", "csh")
     assert result.returncode == 2
-    assert "choose from bash, zsh" in result.stderr.replace("'", "")
+    assert "choose from bash, zsh, fish" in result.stderr.replace("'", "")

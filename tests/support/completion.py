@@ -21,7 +21,9 @@ WORDS = [
     (["check", "good", "--only", "idle"], {"idle-connection"}),
     (["check", "good", "--skip", ""], {check.id for check in CHECKS}),
     (["check", "good", "--junit", "here"], {"here.xml"}),
-    (["completion", ""], {"bash", "zsh"}),
+    (["completion", ""], {"bash", "zsh", "fish"}),
+    (["local", "describe", "mi"], {"mine"}),
+    (["local", "hibernate", ""], {"mine", "other"}),
 ]
 """What was typed, and what the last word can become."""
 
@@ -29,9 +31,12 @@ IDS = [" ".join(words) for words, _ in WORDS]
 
 
 def make_folder(folder: Path, shell: str) -> Path:
-    """Where a person works: with the shell's script, two plugins that do not load, and a file."""
+    """Where a person works: with the shell's script, plugins that do not load, Modules, a file."""
     for plugin in ("good", "waits"):
         site.write_metadata(folder, f"test-{plugin}", plugin, "nowhere")
+    for module in ("mine", "other"):
+        (folder / ".modulehost" / module).mkdir(parents=True)
+        (folder / ".modulehost" / module / "module.json").touch()
     (folder / "here.xml").touch()
     result = run("completion", shell)
     assert (result.returncode, result.stderr) == (0, "")

@@ -99,5 +99,8 @@ class TestMain:
         port = free_port()
         with socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True):
             done = run("-m", "modulehost", "serve", PORT=str(port))
-        line = f"modulehost: cannot listen on port {port}: Address already in use\n"
+        line = (
+            f"modulehost: cannot listen on port {port}: Address already in use; end what has the"
+            " port, or choose another with --port\n"
+        )
         assert (done.returncode, done.stdout, done.stderr) == (2, "", line)

@@ -15,6 +15,10 @@ _modulehost_plugins() {{
   compgen -W "$("${{COMP_WORDS[0]}}" plugins --names 2> /dev/null)" -- "$1"
 }}
 
+_modulehost_modules() {{
+  compgen -W "$("${{COMP_WORDS[0]}}" local list --names 2> /dev/null)" -- "$1"
+}}
+
 _modulehost_checks() {{
   compgen -W "{checks}" -- "$1"
 }}
@@ -24,9 +28,26 @@ _modulehost_plugins() {{
   compadd -- $(modulehost plugins --names 2> /dev/null)
 }}
 
+_modulehost_modules() {{
+  compadd -- $(modulehost local list --names 2> /dev/null)
+}}
+
 _modulehost_checks() {{
   compadd -- {checks}
 }}
+""",
+    "fish": """
+function _modulehost_plugins
+  modulehost plugins --names 2> /dev/null
+end
+
+function _modulehost_modules
+  modulehost local list --names 2> /dev/null
+end
+
+function _modulehost_checks
+  string split ' ' '{checks}'
+end
 """,
 }
 """What the script calls for words that only the moment knows, by shell."""
@@ -37,7 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=tuple(_FUNCTIONS), help="the shell that is to read it")
     parser.epilog = (
         'bash, in ~/.bashrc:  eval "$(modulehost completion bash)"\n'
-        'zsh, in ~/.zshrc, below compinit:  eval "$(modulehost completion zsh)"'
+        'zsh, in ~/.zshrc, below compinit:  eval "$(modulehost completion zsh)"\n'
+        "fish, in ~/.config/fish/config.fish:  modulehost completion fish | source"
     )
     parser.set_defaults(run=run)
 
@@ -51,11 +73,12 @@ def run(given: argparse.Namespace) -> int:
     from modulehost.cli.parser import make_parser
     from modulehost.testing.contract import CHECKS
 
-    plugins, ids = "_modulehost_plugins", "_modulehost_checks"
+    plugins = _source("plugins")
     sources: dict[str, Any] = {  # by the name of an argument, or what stands for it in the help
-        "plugin": dict.fromkeys(_FUNCTIONS, plugins),
-        "target": dict.fromkeys(_FUNCTIONS, plugins),
-        "ID": dict.fromkeys(_FUNCTIONS, ids),
+        "plugin": plugins,
+        "target": plugins,
+        "module": _source("modules"),
+        "ID": _source("checks"),
         "FILE": shtab.FILE,
         "DIR": shtab.DIRECTORY,
     }
@@ -68,6 +91,12 @@ def run(given: argparse.Namespace) -> int:
     functions = _FUNCTIONS[given.shell].format(checks=checks)
     print(shtab.complete(parser, given.shell, preamble=functions))
     return 0
+
+
+def _source(what: str) -> dict[str, str]:
+    """What offers the words, by shell; fish takes a command in its place."""
+    name = f"_modulehost_{what}"
+    return {"bash": name, "zsh": name, "fish": f"({name})"}
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[Any]:

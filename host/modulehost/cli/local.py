@@ -48,10 +48,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
             _add_file(command)
         elif name in ("hibernate", "resume"):
             which = command.add_mutually_exclusive_group(required=True)
-            which.add_argument("name", metavar="NAME", nargs="?", help="the Module's name")
+            which.add_argument("module", metavar="NAME", nargs="?", help="the Module's name")
             which.add_argument("--workspace", metavar="NAME", help="a workspace and its Modules")
         elif name != "list":
-            command.add_argument("name", metavar="NAME", help="the Module's name")
+            command.add_argument("module", metavar="NAME", help="the Module's name")
         command.set_defaults(run=run)
     made["apply"].add_argument(
         "--stuck-after",
@@ -60,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long the Module may be on its way before it is failed (default: %(default)g)",
     )
+    made["list"].add_argument("--names", action="store_true", help="print the names alone")
     made["describe"].add_argument(
         "--json", action="store_true", help="print the Module as kubectl would, and its events"
     )

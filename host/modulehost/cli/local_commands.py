@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 
@@ -27,9 +26,6 @@ def run(given: argparse.Namespace) -> int:
         status: int = _DO[given.local](given)
     except RefusedError as error:
         return fail(str(error), 2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter complains at its end
-        return 1
     return status
 
 
@@ -100,14 +96,14 @@ def _reconcile(home: Home, state: State) -> int:
 
 def _hibernate(given: argparse.Namespace) -> int:
     if given.workspace is None:
-        return _set_hibernated(given.name, True)
+        return _set_hibernated(given.module, True)
     names = _of_workspace(given.workspace)
     return max([_set_hibernated(name, True) for name in names])
 
 
 def _resume(given: argparse.Namespace) -> int:
     if given.workspace is None:
-        return _set_hibernated(given.name, False)
+        return _set_hibernated(given.module, False)
     for name in _of_workspace(given.workspace):
         _, state = Store().find(name)
         Screen().line(f"{name} unchanged, {state.phase}")
@@ -165,16 +161,16 @@ def _hangs(name: str, state: State) -> int:
 
 
 def _fail(given: argparse.Namespace) -> int:
-    with Store().hold(given.name) as (home, state):
+    with Store().hold(given.module) as (home, state):
         if state.phase == "deleted":
             return _has_left(home, state)
         Life(home, state).fail()
-        Screen().line(f"{given.name} failed")
+        Screen().line(f"{given.module} failed")
         return _reconcile(home, state)
 
 
 def _delete(given: argparse.Namespace) -> int:
-    name = given.name
+    name = given.module
     with Store().hold(name) as (home, state), Life(home, state) as life:
         if given.force:
             life.forget()

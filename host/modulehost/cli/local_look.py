@@ -17,9 +17,12 @@ from modulehost.local.state import State
 from modulehost.local.store import Store
 
 
-def list_all(_given: argparse.Namespace) -> int:
-    """Print a table of the Modules."""
+def list_all(given: argparse.Namespace) -> int:
+    """Print a table of the Modules, or their names alone."""
     store = Store()
+    if given.names:
+        print("".join(f"{name}\n" for name in store.names()), end="")
+        return 0
     rows: list[tuple[Cell, ...]] = []
     for name in store.names():
         try:
@@ -44,7 +47,7 @@ def _host(state: State) -> str:
 
 def describe(given: argparse.Namespace) -> int:
     """Print all there is to know of a Module."""
-    home, state = Store().find(given.name)
+    home, state = Store().find(given.module)
     if given.json:
         print(json.dumps(state.as_object(), indent=2, ensure_ascii=False))
         return 0
@@ -79,7 +82,7 @@ def describe(given: argparse.Namespace) -> int:
 
 def logs(given: argparse.Namespace) -> int:
     """Print the log of a Module's host."""
-    home, state = Store().find(given.name)
+    home, state = Store().find(given.module)
     screen = Screen()
 
     def show(line: dict[str, Any]) -> None:
@@ -91,7 +94,7 @@ def logs(given: argparse.Namespace) -> int:
     try:
         text = home.log.read_bytes()
     except OSError:
-        note(f"{given.name} has no log: it has had no host")
+        note(f"{given.module} has no log: it has had no host")
         return 1
     for line in text.splitlines():
         show(lines.parse(line))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import sys
 import textwrap
 from importlib import import_module
 
@@ -24,11 +26,17 @@ _COMMANDS = {
 
 def main(arguments: list[str]) -> int:
     """Parse and run; the exit status."""
-    given = make_parser().parse_args(arguments)
     try:
-        status: int = given.run(given)
+        try:
+            given = make_parser().parse_args(arguments)
+            status: int = given.run(given)
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever reads, as head does, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter complains at its end
+        return 1
     return status
 
 

@@ -41,7 +41,10 @@ def main(arguments: list[str]) -> int:
         native, started = os.environ.pop(LISTENER, ""), os.environ.pop(STARTED, "")
         keeper = Keeper(listener, native, float(started) if given and started else None)
     except OSError as error:
-        sys.stderr.write(f"modulehost: cannot listen on port {port}: {error.strerror}\n")
+        sys.stderr.write(
+            f"modulehost: cannot listen on port {port}: {error.strerror}; end what has the port, or"
+            " choose another with --port\n"
+        )
         return 2
     os.environ["PORT"] = str(port)  # whatever it was, this is it
     os.environ.pop("GUNICORN_CMD_ARGS", None)  # there is nothing in gunicorn to be set
