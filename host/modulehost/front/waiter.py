@@ -28,7 +28,10 @@ class Waiter:
         """Wake the thread that waits, so that it looks around."""
         with self._lock:
             if self._open:
-                os.eventfd_write(self._wake, 1)
+                try:
+                    os.eventfd_write(self._wake, 1)
+                except OSError:
+                    pass  # full: it is awake
 
     def poll(
         self, seconds: float | None, readable: Iterable[int] = (), hung_up: int | None = None
