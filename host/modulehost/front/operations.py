@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from modulehost.front.front_lock import POLL, FrontLock
 from modulehost.front.health import Health
 from modulehost.front.journal import EDITED, RESTORED, Given, Journal
+from modulehost.front.outcomes import DEADLINE, LEVEL_OF, judge
 from modulehost.front.runner_process import BURIAL, Ended, RunnerProcess
 from modulehost.front.runners import Runners
 from modulehost.front.turns import Turn, Turns
@@ -24,7 +25,6 @@ from modulehost.shared.records import (
     Cancel,
     Checkpoint,
     Done,
-    Kind,
     Loaded,
     OperationName,
     Saved,
@@ -35,16 +35,7 @@ LONGEST_STOP: Final = 10.0
 """Seconds, each, for an operation to finish and to stop once SIGTERM has come: Kubernetes kills
 after 30."""
 
-DEADLINE: Final = "its deadline passed"
 STOPPING: Final = "the host is stopping"
-
-LEVEL_OF: Final[dict[Kind, str]] = {
-    "succeeded": "info",
-    "unkept": "error",
-    "failed": "error",
-    "cancelled": "error",
-    "refused": "warning",
-}
 
 
 class Request(NamedTuple):
@@ -318,23 +309,6 @@ class Operations:
         if delivered:
             self._journal.delivered()
         self._turns.release(turn)
-
-
-def judge(done: Done, operation: OperationName, cancelled: str | None, deadline: float) -> Done:
-    """What the runner's word means; ``cancelled`` is why the operation was, by the host.
-
-    Uninstall may leave what is no JSON: nobody keeps it.
-    """
-    match done.kind:
-        case "unkept" if operation == "uninstall":
-            return Done(done.id, "succeeded", "", done.metadata)
-        case "cancelled" if cancelled == DEADLINE:
-            reason = f"{operation} did not finish within {deadline:g} s"
-            return Done(done.id, "cancelled", reason, done.metadata)
-        case "cancelled" if cancelled is not None:
-            reason = f"{operation} was cancelled: {cancelled}"
-            return Done(done.id, "cancelled", reason, done.metadata)
-    return done
 
 
 class Answer:

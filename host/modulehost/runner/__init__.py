@@ -1,10 +1,11 @@
-"""The child that imports the plugin and runs its hooks: ``python -m modulehost.runner``.
+"""The child that imports the plugin and runs its hooks.
 
-Process:   a child of the front, the leader of a session of its own.
-Threads:   the main one (``loop``) runs operations; ``control`` takes cancellations and sends copies
-           of the metadata; ``health`` runs the health hook. And what the plugin starts.
-Reads:     the records of the front, config.json, the environment, the plugin.
-Writes:    records to the front, lines to the log, and what the plugin writes.
-Dies when: the front has gone or says so, the plugin cannot be loaded or ends it, or something that
-           the plugin did has hit the code of the host.
+Process: ``python -m modulehost.runner``, one at a time, started by the front.
+Threads: its main one, which runs operations; ``control``, ``health``.
+Reads: from the front ``Call``, ``Saved``, ``Cancel``, ``AskHealth``, ``KnowSecrets``,
+    ``SecretsKnown``; the config that the operator mounts.
+Writes: to the front ``Done``, ``Checkpoint``, ``Loaded``, ``LoadFailed``, ``Snapshot``,
+    ``Progress``, ``Health``, ``KnowSecrets``; log lines.
+Dies when: an operation failed or was cancelled, its connection to the front ends, or the thread
+    that started it does.
 """

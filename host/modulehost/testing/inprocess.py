@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from modulehost.front import operations
+from modulehost.front import outcomes
 from modulehost.front.journal import RESTORED, Journal
 from modulehost.plugin import discovery
 from modulehost.plugin.context import Cancellation
@@ -128,7 +128,7 @@ class _InProcess:
         cancellation = self.cancellation = CountedCancellation(self.cancel_at, why)
         operation.cancellation = cancellation
         hang_up = None if goes_on else self.hang_up_after
-        causes = {operations.DEADLINE: call.deadline, HUNG_UP: hang_up}
+        causes = {outcomes.DEADLINE: call.deadline, HUNG_UP: hang_up}
         timers = [
             threading.Timer(seconds, cancellation.set, (cause,))
             for cause, seconds in causes.items()
@@ -249,7 +249,7 @@ class LocalHost:
             self.logs.append({"level": "warning", "event": f"metadata {given.origin}"})
         done = runner.answer(Call(name, operation, name, given.metadata, deadline))
         cancelled = runner.cancellation.reason if runner.cancellation else ""
-        done = operations.judge(done, operation, cancelled or None, deadline)
+        done = outcomes.judge(done, operation, cancelled or None, deadline)
         if done.kind == "refused":
             self.journal.revert()
             if operation == "uninstall" and not (metadata.decode(body) or self.journal.entered):
