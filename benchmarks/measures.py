@@ -111,10 +111,10 @@ def _last_answer(hosts: list[Process]) -> float:
             stack.enter_context(Connection(host.port, len(hosts) * PATIENCE)) for host in hosts
         ]
         for connection in connections:
-            connection.send(HEALTH)
+            connection.send(install())  # which waits for its plugin, however busy the machine is
         for connection in connections:
-            if connection.receive() != 200:
-                raise BenchError(f"{OURS}: one of {len(hosts)} did not answer with 200")
+            if (status := connection.receive()) != 201:
+                raise BenchError(f"{OURS}: one of {len(hosts)} answered {status}")
         return milliseconds(began)
 
 
