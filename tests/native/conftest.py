@@ -80,7 +80,7 @@ class Listener:
     def is_asleep(self) -> bool:
         """Whether the process is the listener, and waits."""
         waits = Path(f"/proc/{self.process.pid}/wchan").read_text() != "0"
-        return "modulehost-listen" in command(self.process.pid).split()[0] and waits
+        return "modulehost-listen" in command(self.process.pid).partition(" ")[0] and waits
 
     def connect(self, data: bytes = b"") -> socket.socket:
         """A client that has sent the data."""
