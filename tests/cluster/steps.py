@@ -41,6 +41,7 @@ class Apply:
     image: str = MODULE
     config: dict[str, Any] = field(default_factory=dict)
     permissions: tuple[str, ...] = ("workspace",)
+    workspace: str = WORKSPACE
     hibernated: bool = False
     last_applied: int = 0
     """Bytes of the copy that kubectl keeps in an annotation."""
@@ -58,7 +59,7 @@ class Apply:
             "metadata": {"name": self.name, "annotations": copy},
             "config": _ITEMS,
             "spec": {
-                "workspace": {"name": WORKSPACE, "namespace": NAMESPACE},
+                "workspace": {"name": self.workspace, "namespace": NAMESPACE},
                 "custom": {"image": self.image, "permissions": list(self.permissions)},
                 "config": {"appName": self.name, **plan, **self.config},
                 "hibernated": self.hibernated,

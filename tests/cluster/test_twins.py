@@ -1,7 +1,8 @@
 """Two Modules of one second: the operator's label does not tell their pods apart.
 
 Each of the two Services reaches both pods, so a call comes to the wrong pod every other time. What
-must never be: a module that is ready and was installed with the other's config.
+must never be: a module that is ready and was installed with the other's config. The host sees to that
+where it may read the operator's record, in either of two ways.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ TWINS = ("left", "right")
 SETTLED = ("ready", "failed")
 
 
+@pytest.mark.parametrize("permission", ["controller", "workspace"])
 @pytest.mark.parametrize("attempt", range(4))
-def test_twins_are_never_swapped(world: World, attempt: int) -> None:
+def test_twins_are_never_swapped(world: World, permission: str, attempt: int) -> None:
     """Each is ready with its own config, or has failed and tells both names and the cure."""
     del attempt
+    world.make_workspace("here", type="in-cluster")
     try:
-        apply_in_one_second(world)
+        apply_in_one_second(world, permission)
         for name in TWINS:
             settle(world, name)
         for name in TWINS:
@@ -36,10 +39,10 @@ def test_twins_are_never_swapped(world: World, attempt: int) -> None:
         raise
 
 
-def apply_in_one_second(world: World) -> None:
-    """At the beginning of a second, both together."""
+def apply_in_one_second(world: World, permission: str) -> None:
+    """At the beginning of a second, both together, in a workspace of the operator's cluster."""
+    both = [Apply(name=name, permissions=(permission,), workspace="here") for name in TWINS]
     time.sleep(1 - time.time() % 1)
-    both = [Apply(name=name, permissions=("controller",)) for name in TWINS]
     threads = [Thread(target=twin.play, args=(world,)) for twin in both]
     for thread in threads:
         thread.start()
@@ -60,8 +63,11 @@ def judge(world: World, name: str) -> None:
         assert {pod for operation, _, pod in world.calls(name)} == {kept["runnerPodName"]}
     else:
         [(_, text)] = world.events(name)
+        with open("/tmp/swap-tally", "a") as f: f.write(text)
         assert kept["runnerServiceName"] in text
+        assert "two modules; " in text or "two modules: " in text
         assert "delete" in text
+        assert world.things(name) == {}
 
 
 def take_away(world: World, name: str) -> None:

@@ -15,7 +15,7 @@ from support.host import Host, StartHost
 from support.processes import command, tree
 from support.wire import Wire, chunk, chunked, head, post
 
-from modulehost.plugin.config import KUBECONFIG
+from modulehost.shared.kubeconfig import KUBECONFIG
 
 pytestmark = pytest.mark.slow
 

@@ -22,6 +22,7 @@ from modulehost.plugin import config
 from modulehost.plugin.config import Schema
 from modulehost.shared import metadata
 from modulehost.shared.errors import ConfigError, MetadataError
+from modulehost.shared.kubeconfig import kubeconfig
 
 
 class Tier(enum.Enum):
@@ -293,7 +294,7 @@ class TestFiles:
         (tmp_path / "file").touch()
         for folder in (tmp_path, tmp_path / "nothing", tmp_path / "file"):
             assert config.read_file(str(folder)) is None
-            assert config.kubeconfig(str(folder)) is None
+            assert kubeconfig(str(folder)) is None
 
     @pytest.mark.parametrize("text", ["", "null", "{}", "\n{ }\n"])
     def test_an_empty_file_is_an_empty_config(self, tmp_path: Path, text: str) -> None:
@@ -336,7 +337,7 @@ class TestFiles:
     def test_the_kubeconfig_is_a_path(self, tmp_path: Path) -> None:
         """The workspace's kubeconfig is given as a path when it is there."""
         (tmp_path / "workspace_kubeconfig").touch()
-        assert config.kubeconfig(str(tmp_path)) == f"{tmp_path}/workspace_kubeconfig"
+        assert kubeconfig(str(tmp_path)) == f"{tmp_path}/workspace_kubeconfig"
 
     @tried
     @given(binary=st.binary(max_size=60))

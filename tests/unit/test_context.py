@@ -60,6 +60,10 @@ class Stage:
         """Note that it was asked for."""
         self.asked.append("checkpoint")
 
+    def program_failed(self, output: str) -> None:
+        """Note what it has written."""
+        self.asked.append(f"failed: {output}")
+
     def progress(self, text: str) -> None:
         """Note it."""
         self.asked.append(text)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from support.properties import tried_less
 
 from modulehost.front.plugin_output import LINES_PER_SECOND, LONGEST_LINE, Output
+from modulehost.front.refused import Refused
 from modulehost.shared.logs import Log
 from modulehost.shared.redaction import Redactor
 
@@ -26,7 +27,11 @@ def printed(file: Path, *pieces: bytes, secrets: Iterable[str] = ()) -> list[dic
     reading, writing = os.pipe()
     with file.open("wb") as log:
         output = Output(
-            os.fdopen(reading, "rb"), "stdout", Log(log.fileno(), "info", "json"), redactor
+            os.fdopen(reading, "rb"),
+            "stdout",
+            Log(log.fileno(), "info", "json"),
+            redactor,
+            Refused(),
         )
         output.start()
         with os.fdopen(writing, "wb", 0) as stream:

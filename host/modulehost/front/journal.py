@@ -89,6 +89,11 @@ class Journal:
         """Whether any hook was ever entered: there may be something to clean up."""
         return self._entry.entered
 
+    @property
+    def has_module(self) -> bool:
+        """Whether it is known which module this host is for."""
+        return self._entry.module is not None
+
     def load(self) -> None:
         """Read the file; to be called again when another front may have written it since."""
         with self._lock:

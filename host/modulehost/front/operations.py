@@ -15,10 +15,12 @@ from modulehost.front.journal import EDITED, RESTORED, Given, Journal
 from modulehost.front.outcomes import DEADLINE, LEVEL_OF, judge
 from modulehost.front.runner_process import BURIAL, Ended, RunnerProcess
 from modulehost.front.runners import Runners
+from modulehost.front.swap import refuse_swap
 from modulehost.front.turns import Turn, Turns
 from modulehost.shared import linux, metadata
 from modulehost.shared.channel import ChannelClosedError
 from modulehost.shared.errors import HostError, NotCallableError
+from modulehost.shared.kubeconfig import kubeconfig
 from modulehost.shared.logs import Log
 from modulehost.shared.records import (
     Call,
@@ -82,7 +84,7 @@ class Operations:
 
         Raises HostError with the reason when it failed.
         """
-        if self._lock.is_held:
+        if self._lock.is_held and self._journal.has_module:
             self._journal.admit(request.module)
         turn = self._turns.take(
             request.operation, request.client, lambda: metadata.decode(request.body)
@@ -90,7 +92,7 @@ class Operations:
         answer = Answer(self, turn)
         try:
             self._hold_lock(turn)
-            self._journal.admit(request.module)
+            self._admit(request, turn)
             answer.metadata = self._run(request, turn)
         except NotCallableError as error:
             try:
@@ -102,6 +104,13 @@ class Operations:
             answer.close()
             raise
         return answer
+
+    def _admit(self, request: Request, turn: Turn) -> None:
+        """Refuse a call for another module; the first one accepted says which this host is for."""
+        if request.module is not None and not self._journal.has_module:
+            refuse_swap(request.module, self.settings.config_dir, self.log)
+            turn.started = time.monotonic()
+        self._journal.admit(request.module)
 
     def _forgive(self, request: Request, error: NotCallableError) -> None:
         """Let an uninstall succeed that has nothing to clean up; else raise the error."""
@@ -173,6 +182,8 @@ class Operations:
             seconds=round(time.monotonic() - turn.started, 4),
             **({"reason": done.reason} if done.reason else {}),
         )
+        if done.kind in ("failed", "cancelled") and kubeconfig(self.settings.config_dir):
+            runner.refused.operation_failed(self.log, about)
         is_good = done.kind in ("succeeded", "refused") and not done.is_spent
         if not is_good or turn.cancelled is not None:
             runner.kill("its operation failed or was cancelled")
@@ -246,6 +257,8 @@ class Operations:
         """Take what has come of the operation; Done when it has ended."""
         for record in runner.calls.available(to_the_last=to_the_last):
             if isinstance(record, Done) and record.id == turn.id:
+                if record.is_unauthorized:
+                    runner.refused.is_seen()
                 return record
             if isinstance(record, Checkpoint):
                 self._journal.save(record.id, record.number, record.metadata)

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import IO, Final
 
+from modulehost.front.refused import Refused
 from modulehost.shared.logs import Log
 from modulehost.shared.redaction import Redactor
 from modulehost.shared.stream_lines import read_lines
@@ -20,10 +21,13 @@ LINES_PER_SECOND: Final = 500
 class Output(threading.Thread):
     """Reads one stream to its end."""
 
-    def __init__(self, stream: IO[bytes], name: str, log: Log, redactor: Redactor) -> None:
+    def __init__(
+        self, stream: IO[bytes], name: str, log: Log, redactor: Redactor, refused: Refused
+    ) -> None:
         super().__init__(name=f"plugin's {name}", daemon=True)
         self._stream, self._name, self._log = stream, name, log
         self._redactor = redactor
+        self._refused = refused
         self._second = 0
         self._lines = 0
         self._dropped = 0
@@ -46,6 +50,7 @@ class Output(threading.Thread):
         for line in shown:
             text = line.decode("utf-8", "backslashreplace").rstrip()
             self._log.event("info", text, stream=self._name)
+            self._refused.look(text)
 
     def _tell_dropped(self) -> None:
         if self._dropped:

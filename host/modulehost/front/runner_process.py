@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Final, NamedTuple
 
+from modulehost.front.refused import Refused
 from modulehost.shared import linux
 from modulehost.shared.channel import Channel
 from modulehost.shared.names import PRIVATE_ENVIRONMENT
@@ -83,6 +84,7 @@ class RunnerProcess:
         self.pidfd = os.pidfd_open(self.pid)
         self.stdout, self.stderr = self._process.stdout, self._process.stderr
         self.is_used = False
+        self.refused = Refused()
         self.ended = threading.Event()
         self._state: Loading | Ready | Doomed | Ended = Loading()
         self._lock = threading.Lock()

@@ -248,7 +248,7 @@ class Runners(threading.Thread):
 
     def _log_output(self, runner: RunnerProcess) -> list[Output]:
         outputs = [
-            Output(stream, name, self._log, self._redactor)
+            Output(stream, name, self._log, self._redactor, runner.refused)
             for stream, name in ((runner.stdout, "stdout"), (runner.stderr, "stderr"))
             if stream is not None
         ]

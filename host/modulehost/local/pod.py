@@ -20,8 +20,9 @@ from typing import Any, Final
 from modulehost.local.errors import RefusedError
 from modulehost.local.state import Pod
 from modulehost.local.store import Home
-from modulehost.plugin.config import FILE, KUBECONFIG
+from modulehost.plugin.config import FILE
 from modulehost.shared.errors import one_line
+from modulehost.shared.kubeconfig import KUBECONFIG
 from modulehost.testing.operator import IDLE_CONNECTION
 from modulehost.testing.server import HostStartError, ModuleServer
 

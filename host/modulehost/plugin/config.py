@@ -7,7 +7,6 @@ operator passes what the user wrote, without the schema's defaults, so they are 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import reduce
@@ -23,7 +22,6 @@ from modulehost.shared.describe import is_a, text_of, what_it_says
 from modulehost.shared.errors import ConfigError
 
 FILE = "config.json"
-KUBECONFIG = "workspace_kubeconfig"
 
 _NOT_FLAT = (
     "is none of the six types of a Forkspacer config: str, int, float, bool, Literal or Enum of"
@@ -277,9 +275,3 @@ def read_file(folder: str) -> dict[str, Any] | None:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} is not a JSON object")
     return values
-
-
-def kubeconfig(folder: str) -> str | None:
-    """The path of the workspace's kubeconfig, when the operator has mounted one."""
-    path = f"{folder}/{KUBECONFIG}"
-    return path if os.path.isfile(path) else None  # noqa: PTH113 - pathlib is dear

@@ -92,6 +92,9 @@ class Host(Protocol):
     def progress(self, text: str, /) -> None:
         """Say how far the operation is."""
 
+    def program_failed(self, output: str, /) -> None:
+        """Look at what a program has written that has failed."""
+
     def redact(self, secrets: Iterable[str], /) -> None:
         """Have the host show none of them from now on."""
 
@@ -230,6 +233,8 @@ class Context(Generic[C]):
             has_ended = program.wait(bounds)
             status = program.status
             out, err = (reader.text() if reader else "" for reader in readers)
+            if status:
+                self._host.program_failed(f"{out}\n{err}")
             self.raise_if_cancelled()
             if not has_ended and timeout is not None and timeout < left:
                 raise ModuleError(f"{program.name} did not end within {timeout:g} s")

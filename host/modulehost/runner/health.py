@@ -120,3 +120,6 @@ class _Host:
 
     def progress(self, text: str) -> None:
         pass
+
+    def program_failed(self, output: str) -> None:
+        pass

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from modulehost.runner.module import Module
 from modulehost.runner.operation import Operation
-from modulehost.shared.describe import is_a, reason_of, traceback_of, type_name
+from modulehost.shared.describe import (
+    is_a,
+    reason_of,
+    traceback_of,
+    type_name,
+    what_it_says,
+    with_causes,
+)
 from modulehost.shared.errors import Cancelled, MetadataError, ModuleError
 from modulehost.shared.records import Done, Kind, MetadataText
+from modulehost.shared.unauthorized import is_unauthorized
 
 
 class HookCall:
@@ -47,10 +55,12 @@ class HookCall:
         metadata, reason = self._left()
         reason = self._module.redactor.text(reason)
         kind: Kind = "unkept" if reason else "succeeded"
+        unauthorized = False
         if self.error is not None or self._result is not None:
             self.operation.send_copy(metadata)
             kind, reason = self._failure()
-        return Done(self.operation.call.id, kind, reason, metadata)
+            unauthorized = self._is_unauthorized()
+        return Done(self.operation.call.id, kind, reason, metadata, is_unauthorized=unauthorized)
 
     def _left(self) -> tuple[MetadataText | None, str]:
         """The metadata, and why the operator cannot keep it.
@@ -92,6 +102,14 @@ class HookCall:
         if not is_a(error, ModuleError):
             self.operation.event("error", f"{name} raised", exception=traceback_of(error))
         return "failed", reason
+
+    def _is_unauthorized(self) -> bool:
+        """Whether it has failed since the workspace's cluster refuses its credentials, perhaps."""
+        if self._context.kubeconfig is None:
+            return False
+        return self.operation.is_unauthorized or any(
+            is_unauthorized(what_it_says(error)) for error in with_causes(self.error)
+        )
 
 
 def _let_go(error: BaseException | None) -> None:

@@ -9,6 +9,7 @@ from modulehost.plugin import config, discovery
 from modulehost.runner.secrets import Secrets
 from modulehost.shared.describe import what_it_says
 from modulehost.shared.errors import one_line
+from modulehost.shared.kubeconfig import kubeconfig
 from modulehost.shared.late import put_off_imports
 from modulehost.shared.logs import Log
 from modulehost.shared.redaction import is_too_short
@@ -61,7 +62,7 @@ class Module:
 
     def kubeconfig(self) -> str | None:
         """The path of the workspace's kubeconfig, where there is one."""
-        return config.kubeconfig(self.settings.config_dir)
+        return kubeconfig(self.settings.config_dir)
 
     def about(self, operation: str, request_id: str) -> dict[str, str]:
         """What each line about a call says of it."""

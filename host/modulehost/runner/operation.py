@@ -23,6 +23,7 @@ from modulehost.shared.records import (
     Snapshot,
 )
 from modulehost.shared.salvage import plain_copy, salvage_within
+from modulehost.shared.unauthorized import is_unauthorized
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -45,6 +46,7 @@ class Operation:
         # nobody keeps what an uninstall leaves, and one that is refused leaks what is left
         is_last = call.operation == "uninstall"
         self._limit = MOST_KEPT if is_last else module.settings.max_metadata
+        self.is_unauthorized = False
         self._module = module
         self._calls = calls
         self._control = control
@@ -76,6 +78,10 @@ class Operation:
     def log(self) -> FilteringBoundLogger:
         """The hook's own logger."""
         return self._module.logger(self.call.operation, self.call.request_id)
+
+    def program_failed(self, output: str) -> None:
+        """Whether that was for credentials that the cluster refuses."""
+        self.is_unauthorized |= is_unauthorized(output)
 
     def event(self, level: str, event: str, **values: object) -> None:
         """Log a line of the host's about this operation."""

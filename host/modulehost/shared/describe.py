@@ -16,11 +16,15 @@ from typing import Final
 from modulehost.shared.errors import MAX_REASON, Cancelled, ModuleError, one_line
 
 _LONGEST: Final = 100_000  # characters that are looked at of a text
+_MOST_CAUSES: Final = 100
 _OURS: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 - as in co_filename
 _MACHINERY: Final = ("pluggy", "importlib")  # what stands between us and a plugin
 
 _name = type.__dict__["__name__"].__get__
 _frames_of = BaseException.__dict__["__traceback__"].__get__
+_cause_of = BaseException.__dict__["__cause__"].__get__
+_context_of = BaseException.__dict__["__context__"].__get__
+_members_of = BaseExceptionGroup.__dict__["exceptions"].__get__
 
 
 def exact(text: str) -> str:
@@ -60,6 +64,20 @@ def what_it_says(error: BaseException) -> str:
 def reason_of(error: BaseException, limit: int = MAX_REASON) -> str:
     """The same on one line."""
     return one_line(what_it_says(error), limit)
+
+
+def with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, and those that it comes from or that it holds, as far as can be seen."""
+    left, seen = [error], set[int]()
+    while left and len(seen) < _MOST_CAUSES:
+        one = left.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        left += [_cause_of(one), _context_of(one)]
+        if is_a(one, BaseExceptionGroup):
+            left += _members_of(one)
 
 
 def traceback_of(error: BaseException) -> str:

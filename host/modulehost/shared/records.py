@@ -60,6 +60,7 @@ class Done(Record):
     """The operation has ended; ``metadata`` is as it was left, and None when it is not known.
 
     ``is_spent``: the process should not be given another, although no hook has failed in it.
+    ``is_unauthorized``: it has failed, and a cluster has answered it 401.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Done(Record):
     reason: str = ""
     metadata: MetadataText | None = None
     is_spent: bool = False
+    is_unauthorized: bool = False
 
 
 class Checkpoint(Record):

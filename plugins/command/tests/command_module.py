@@ -46,6 +46,9 @@ class _Host:
     def progress(self, text: str) -> None:
         self.said.append(text)
 
+    def program_failed(self, output: str) -> None:
+        pass
+
 
 class Module:
     """The folder of the programs, the config, the metadata; every call has a real Context."""
