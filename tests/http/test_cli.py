@@ -362,3 +362,14 @@ def test_whoever_reads_may_stop(folder: Path, words: tuple[str, ...]) -> None:
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environ, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_variable_that_is_no_setting_is_told(folder: Path, start_host: StartHost) -> None:
+    """By the commands and in the log of the host, which takes no notice of it."""
+    words = "MODULE_IDEL is no setting; did you mean MODULE_IDLE?"
+    for command in (("plugins", "--json"), ("check", "good", "--only", "loads")):
+        result = run(*command, PYTHONPATH=folder, MODULE_IDEL=3, MODULE_PLUGIN="good")
+        assert (result.returncode, result.stderr) == (0, f"modulehost: {words}\n")
+    host = start_host("good", MODULE_IDEL=3)
+    assert host.wait_for("a variable is no setting")["reason"] == words
+    assert host.call("install", {}).status == 201

@@ -25,7 +25,7 @@ from support import site
 from support.processes import command, tree, wait_until, with_variable
 
 TIMEOUT = 30.0
-MARK = "MODULE_TEST_MARK"
+MARK = "TEST_MODULE_MARK"
 
 
 class Reply(NamedTuple):

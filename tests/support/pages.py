@@ -38,7 +38,7 @@ _ADDRESS = "localhost:8080"
 _SERVES = re.compile(r"\bmake run$|\bmodulehost serve$")
 _END = "the line has ended with"
 _LONGEST = 300.0  # seconds for a line
-_MARK = "MODULE_TEST_MARK"
+_MARK = "TEST_MODULE_MARK"
 
 
 class Block(NamedTuple):

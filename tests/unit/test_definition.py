@@ -21,6 +21,7 @@ from modulehost.plugin import definition
 from modulehost.plugin.config import Schema
 from modulehost.plugin.definition import Answer, Asked, make, to_yaml
 from modulehost.plugin.discovery import Found, Plugin
+from modulehost.plugin.re2 import not_re2
 from modulehost.shared.errors import PluginError
 
 FOUND = Found("shop", "shop:Manager", "modulehost", "1.10", "A shop")
@@ -519,6 +520,12 @@ class TestWarnings:
         """The operator is written in Go: it cannot read every regex of Python's."""
         [told] = about(Annotated[str, Meta(pattern=pattern)] | None, None, format="custom")
         assert told == f"size: the operator cannot read its regex, for RE2 has no {words}"
+
+    def test_re2_itself_is_asked_where_it_is_installed(self) -> None:
+        """It knows more of what it does not have than any table."""
+        pytest.importorskip("re2", reason="it takes google-re2")
+        assert not_re2("x{2}{3}") == "form for it: bad repetition operator: {2}{3}"
+        assert not_re2(r"^\pL{1,63}$") == ""
 
     @pytest.mark.parametrize(
         "pattern",

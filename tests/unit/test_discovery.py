@@ -304,16 +304,21 @@ def without(hook: str) -> str:
     return re.sub(rf"    @hookimpl\n    def {hook}\(.*\n", "", HOOKS)
 
 
+def config(item: str) -> str:
+    """A manager's body with one config item."""
+    return f"    class config(msgspec.Struct):\n        {item}\n{HOOKS}"
+
+
 CASES = {
     "no such module": (
         {"value": "nowhere_at_all:Manager"},
         "its entry point names the module nowhere_at_all, which does not exist; check the entry"
-        " point in the package's setup.cfg",
+        " point in the package's pyproject.toml or setup.cfg",
     ),
     "no such package": (
         {"value": "nowhere_at_all.sub:Manager"},
         "its entry point names the module nowhere_at_all.sub, which does not exist; check the"
-        " entry point in the package's setup.cfg",
+        " entry point in the package's pyproject.toml or setup.cfg",
     ),
     "no such object": (
         {"value": "Manger"},
@@ -322,7 +327,7 @@ CASES = {
     "a missing dependency": (
         {"source": "import nowhere_at_all"},
         "importing MODULE failed: no module named nowhere_at_all (MODULE.py, line 7);"
-        " add the package that has it to install_requires of shop-plugin",
+        " add the package that has it to the dependencies of shop-plugin",
     ),
     "raises on import": (
         {"source": "raise RuntimeError('two\\nlines')"},
@@ -353,8 +358,44 @@ CASES = {
     ),
     "exits when made": (
         {"body": f"    def __init__(self): raise SystemExit\n{HOOKS}"},
-        "MODULE:Manager() failed: SystemExit (MODULE.py, line 8); the manager is made"
-        " without arguments",
+        "MODULE:Manager() failed: SystemExit (MODULE.py, line 8)",
+    ),
+    "raises a TypeError of its own when made": (
+        {"body": f"    def __init__(self): raise TypeError('no number')\n{HOOKS}"},
+        "MODULE:Manager() failed: TypeError: no number (MODULE.py, line 8)",
+    ),
+    "a hook without self": (
+        {"body": HOOKS.replace("def sleep(self, ctx, metadata)", "def sleep(ctx, metadata)")},
+        "MODULE:Manager: sleep lacks its first argument, self; write def sleep(self, ctx,"
+        " metadata)",
+    ),
+    "a hook without any argument": (
+        {"body": HOOKS.replace("def sleep(self, ctx, metadata)", "def sleep()")},
+        "MODULE:Manager: sleep lacks its first argument, self; write def sleep(self)",
+    ),
+    "a hook with its arguments by keyword only": (
+        {"body": HOOKS.replace("def sleep(self, ctx, metadata)", "def sleep(*, ctx)")},
+        "MODULE:Manager: sleep lacks its first argument, self; write def sleep(self, ctx)",
+    ),
+    "a default out of bounds": (
+        {"body": config("copies: Annotated[int, msgspec.Meta(ge=1, le=3)] = 7")},
+        "MODULE:Manager: config item 'copies': its default is not what it takes: an integer of at"
+        " least 1 and of at most 3; correct one of them",
+    ),
+    "a default of another type": (
+        {"body": config("copies: int = '3'")},
+        "MODULE:Manager: config item 'copies': its default is not what it takes: an integer;"
+        " correct one of them",
+    ),
+    "a default that is no option": (
+        {"body": config("size: Literal['small', 'large'] = 'medium'")},
+        "MODULE:Manager: config item 'size': its default is not what it takes: one of large,"
+        " small; correct one of them",
+    ),
+    "a regex that Go does not read": (
+        {"body": config("name: Annotated[str, msgspec.Meta(pattern='^(?!x)')] = 'a'")},
+        "MODULE:Manager: config item 'name': the operator cannot read its regex, for RE2 has no"
+        " lookarounds; write it without",
     ),
     "is no plugin": (
         {"source": "Manager = 5"},

@@ -179,3 +179,28 @@ class TestTold:
         for setting in SETTINGS:
             assert setting.reason in words
             assert setting.takes in words
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("MODULE_IDEL", "MODULE_IDEL is no setting; did you mean MODULE_IDLE?"),
+        ("MODULE_PLUGINS", "MODULE_PLUGINS is no setting; did you mean MODULE_PLUGIN?"),
+        ("MODULE_TOKEN", "MODULE_TOKEN is no setting; modulehost serve --help lists them"),
+    ],
+)
+def test_a_variable_that_looks_like_a_setting_is_told(variable: str, told: str) -> None:
+    """With what was meant, where that can be guessed."""
+    assert Settings.unknown({variable: "3", "MODULE_IDLE": "3"}) == [told]
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *("MODULE_A_SERVICE_HOST", "MODULE_A_SERVICE_PORT_HTTP", "MODULE_A_PORT"),
+        *("MODULE_A_PORT_80_TCP_ADDR", "MODULEHOST_LOCAL", "PORTS", *PROMISED),
+    ],
+)
+def test_others_are_not(variable: str) -> None:
+    """What Kubernetes sets for a Service that is called module-a, for example."""
+    assert Settings.unknown({variable: "tcp://10.0.0.1:80"}) == []

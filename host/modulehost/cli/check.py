@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from modulehost.cli import probe
 from modulehost.cli.arguments import add_config, pair, seconds
 from modulehost.cli.report import Report, to_json, to_junit
-from modulehost.cli.said import fail
+from modulehost.cli.said import fail, note_unknown
 from modulehost.plugin import discovery
 from modulehost.shared.errors import PluginError
 from modulehost.testing.wire import Server, WireError
@@ -80,6 +80,7 @@ def _pair(text: str) -> tuple[str, Any]:
 
 def run(given: argparse.Namespace) -> int:
     """Make the checks and print what has come of them; 1 when the contract is broken."""
+    note_unknown()
     signal.signal(signal.SIGTERM, _stop)  # the hosts that were started must not outlive us
     with tempfile.TemporaryDirectory(prefix="modulehost-check-") as folder, probe.nothing_left():
         try:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from modulehost.cli import probe
-from modulehost.cli.said import note
+from modulehost.cli.said import note, note_unknown
 from modulehost.plugin import discovery
 from modulehost.shared.errors import PluginError, one_line
 
@@ -34,6 +34,7 @@ def run(given: argparse.Namespace) -> int:
     if given.names:
         print(*dict.fromkeys(plugin.name for plugin in found), sep="\n")
         return 0
+    note_unknown()
     selected = None
     try:
         selected = discovery.select(found, os.environ.get("MODULE_PLUGIN", "").strip() or None)

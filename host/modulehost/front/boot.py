@@ -25,6 +25,8 @@ def _operations() -> Operations:
         settings = Settings.good_from_env(os.environ)
         problem = f"{problem}; {error}" if problem else str(error)
     log = Log(1, settings.log_level, settings.log_format)
+    for words in Settings.unknown(os.environ):
+        log.event("warning", "a variable is no setting", reason=words)
     if problem:
         log.event("error", "a setting is wrong", reason=problem)
     return Operations(settings, log, problem)

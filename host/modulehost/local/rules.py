@@ -10,7 +10,7 @@ import re
 from difflib import get_close_matches
 from typing import Any, Final
 
-from modulehost.plugin.re2 import regex_warnings
+from modulehost.plugin.re2 import not_re2
 
 _MISSING: Final = object()
 _KINDS: Final = {
@@ -105,8 +105,8 @@ def _option_problem(value: object, options: list[str]) -> str:
 
 def _not_re2(regex: str) -> str:
     """What in it Go cannot read."""
-    told = [text for text in regex_warnings(regex) if "cannot read" in text]
-    return told[0] if told else ""
+    lacks = not_re2(regex)
+    return f"the operator cannot read its regex, for RE2 has no {lacks}" if lacks else ""
 
 
 def _compiled(regex: str) -> re.Pattern[str] | None:

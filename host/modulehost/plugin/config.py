@@ -89,6 +89,29 @@ class Item:
         default = self.field.default
         if self.is_wrapped and not (default in (None, msgspec.NODEFAULT) or is_a(default, Secret)):
             yield f"config item {self.name!r}: its default is no Secret; write Secret(...)"
+        elif self.takes and not self._takes_default():
+            yield (
+                f"config item {self.name!r}: its default is not what it takes: {self.takes};"
+                " correct one of them"
+            )
+        if pattern := getattr(self.info, "pattern", None):
+            from modulehost.plugin.re2 import not_re2
+
+            if lacks := not_re2(pattern):
+                yield (
+                    f"config item {self.name!r}: the operator cannot read its regex, for RE2 has"
+                    f" no {lacks}; write it without"
+                )
+
+    def _takes_default(self) -> bool:
+        """None is the same as nothing; a factory is not called before it must be."""
+        if not (self.field.default is None or self.field.default is msgspec.NODEFAULT):
+            default = self.default()
+            try:
+                self.convert(msgspec.to_builtins(default))
+            except (ValueError, TypeError):
+                return False
+        return True
 
 
 def _meant(key: str) -> str:

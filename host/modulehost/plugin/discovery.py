@@ -192,13 +192,13 @@ def _import(found: Found) -> object:
         if missing and (module == missing or module.startswith(f"{missing}.")):
             raise PluginError(
                 f"{found}: its entry point names the module {module}, which does not exist; check"
-                f" the entry point in the package's setup.cfg"
+                " the entry point in the package's pyproject.toml or setup.cfg"
             ) from None
         if missing:
             place = place_of(error, found.top)
             raise PluginError(
                 f"{found}: importing {module} failed: no module named {missing} ({place}); add the"
-                f" package that has it to install_requires of {found.package}"
+                f" package that has it to the dependencies of {found.package}"
             ) from error
         raise PluginError(f"{found}: importing {module} failed: {_raised(error, found)}") from error
     for attribute in attributes.split(".") if attributes else ():
@@ -227,10 +227,10 @@ def _instance(found: Found, target: object) -> object:
     except BaseException as error:
         if is_a(error, ModuleError):
             raise PluginError(f"{found}: {reason_of(error)}") from None
-        raise PluginError(
-            f"{found}: {found.value}() failed: {_raised(error, found)}; the manager is made"
-            " without arguments"
-        ) from error
+        problem = f"{found}: {found.value}() failed: {_raised(error, found)}"
+        if is_a(error, TypeError) and not place_of(error, found.top):  # it was not entered
+            problem += "; the manager is made without arguments"
+        raise PluginError(problem) from error
 
 
 def _raised(error: BaseException, found: Found) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from modulehost.shared.errors import one_line
+
 # Python's regular expressions, cut into what matters here.
 _TOKEN = re.compile(
     r"""
@@ -29,15 +31,36 @@ _NO_GROUPS = {
 
 def regex_warnings(pattern: str) -> list[str]:
     """What the operator, whose regular expressions are Go's, makes of one of Python's."""
-    found = dict.fromkeys(_not_re2(pattern))
-    if found:
-        return [f"the operator cannot read its regex, for RE2 has no {', '.join(found)}"]
+    if lacks := not_re2(pattern):
+        return [f"the operator cannot read its regex, for RE2 has no {lacks}"]
     if pattern and not _is_anchored(pattern):
         return [
             "its regex passes where a part of the value matches; for the whole, begin it with ^"
             " and end it with $"
         ]
     return []
+
+
+def not_re2(pattern: str) -> str:
+    """What is in it that RE2 does not have, "" when RE2 reads it. RE2 itself is asked, too, where
+    the package google-re2 is installed.
+    """
+    return ", ".join(dict.fromkeys(_not_re2(pattern))) or _asked_of_re2(pattern)
+
+
+def _asked_of_re2(pattern: str) -> str:
+    try:
+        import re2
+    except ImportError:
+        return ""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(pattern, options)
+    except re2.error as error:
+        [words] = error.args
+        return one_line(f"form for it: {words.decode()}")
+    return ""
 
 
 def _not_re2(pattern: str) -> Iterator[str]:

@@ -68,6 +68,16 @@ def _signature_problems(name: str, function: Any) -> Iterator[str]:
     elif inspect.isgeneratorfunction(function):
         yield f"{name} is a generator (it has a yield), which would never run; make it a plain def"
     spec = list(inspect.signature(getattr(ModuleSpec, name)).parameters)[1:]
+    if inspect.ismethod(function):
+        own = list(inspect.signature(function.__func__).parameters.values())
+        if (
+            not own
+            or own[0].name in spec
+            or own[0].kind in (own[0].KEYWORD_ONLY, own[0].VAR_KEYWORD)
+        ):
+            words = ", ".join(["self", *(parameter.name for parameter in own)])
+            yield f"{name} lacks its first argument, self; write def {name}({words})"
+            return
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name not in spec:
             yield f"{name} has an argument {parameter.name}; a hook may have {', '.join(spec)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -19,6 +19,9 @@ DEFAULT_DEADLINE = 900.0
 
 HEALTH_DEADLINE = 5.0
 """Seconds for the health hook while nothing runs."""
+
+
+_OF_SERVICES: Final = re.compile(r"_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)\w*)?$")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +51,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def good_from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Read the variables that are good, and take the default in place of each bad one."""
         return cls._read(environ)[0]
+
+    @staticmethod
+    def unknown(environ: Mapping[str, str]) -> list[str]:
+        """Variables that look like settings and are none, each with what may have been meant.
+
+        Kubernetes sets some for each Service (``MODULE_X_PORT_80_TCP``): those are passed over.
+        """
+        names = [setting.variable for setting in SETTINGS]
+        told = []
+        for variable in sorted(environ.keys() - set(names)):
+            if variable.startswith("MODULE_") and not _OF_SERVICES.search(variable):
+                from difflib import get_close_matches
+
+                close = get_close_matches(variable, names, 1, 0.8)
+                cure = (
+                    f"did you mean {close[0]}?" if close else "modulehost serve --help lists them"
+                )
+                told.append(f"{variable} is no setting; {cure}")
+        return told
 
     @classmethod
     def _read(cls, environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
