@@ -21,6 +21,7 @@ from modulehost.plugin.context import Cancellation
 from modulehost.plugin.program_output import MAX_OUTPUT
 from modulehost.shared.logs import Log
 from modulehost.shared.redaction import Redactor
+from modulehost.shared.settings import Settings
 
 SOON = 10.0
 GRACE = 0.4
@@ -31,8 +32,10 @@ class Stage:
     """A context's host: how to cancel it, and what it was asked for."""
 
     grace = GRACE
+    settings = Settings.from_env({})
 
     def __init__(self, file: IO[bytes]) -> None:
+        self.metadata: dict[str, Any] = {}
         self.cancellation = Cancellation()
         self.asked: list[str] = []
         self.mark = uuid.uuid4().hex

@@ -16,7 +16,12 @@ from modulehost.shared.linux import describe_exit
 from modulehost.shared.redaction import Redactor
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from structlog.typing import FilteringBoundLogger
+
+    from modulehost.plugin.ledger import Created, Ledger
+    from modulehost.shared.settings import Settings
 
 C = TypeVar("C")
 
@@ -82,6 +87,14 @@ class Host(Protocol):
 
     grace: float
     redactor: Redactor
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """The operation's; None in health."""
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the host."""
 
     def log(self) -> FilteringBoundLogger:
         """A logger, bound to the operation."""
@@ -163,6 +176,37 @@ class Context(Generic[C]):
         metadata is not JSON.
         """
         self._host.checkpoint()
+
+    def creating(self, kind: str, name: str, **details: Any) -> AbstractContextManager[Created]:
+        """Note a thing in the ledger, have the block make it, and confirm it.
+
+        ``with ctx.creating("database", "shop"):``. The note is kept before the block begins,
+        whatever happens to this process; it is confirmed, and that is kept, when the block has
+        ended without an exception. A thing of that kind and name that is known already stays
+        where it is in the order. ``details`` are JSON values that are noted with it; the block can
+        add to them: it is given the ``Created``.
+
+        Raises ``ModuleError`` when the metadata is not JSON or has no room; ``TypeError`` for
+        what is no text.
+        """
+        return self._ledger("creating").creating(kind, name, details)
+
+    def created(self, kind: str | None = None) -> list[Created]:
+        """What is in the ledger, the newest first: all, or those of a kind."""
+        things = self._ledger("created").created()
+        return [made for made in things if kind in (None, made.kind)]
+
+    def removed(self, kind: str, name: str) -> None:
+        """Take a thing out of the ledger, which is kept: call it when the thing is gone."""
+        self._ledger("removed").removed(kind, name)
+
+    def _ledger(self, asked: str) -> Ledger:
+        from modulehost.plugin.ledger import Ledger  # not every plugin has one
+
+        metadata = self._host.metadata
+        if metadata is None:
+            raise ModuleError(f"{asked}: health has no metadata; use it in an operation")
+        return Ledger(metadata, self._host.checkpoint)
 
     def progress(self, text: str) -> None:
         """Say how far the operation is: shown by ``GET /health`` and logged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modulehost.plugin.hooks import KEY
 from modulehost.runner.module import Module
 from modulehost.runner.operation import Operation
 from modulehost.shared.describe import is_a, reason_of, traceback_of, type_name
@@ -45,6 +46,11 @@ class HookCall:
         if is_a(self.error, MemoryError):
             _let_go(self.error)
         metadata, reason = self._left()
+        if self.operation.call.operation == "uninstall" and KEY in self.operation.metadata:
+            from modulehost.plugin import ledger  # hardly ever needed
+
+            if things := ledger.left(self.operation.metadata):
+                self.operation.event("warning", "uninstall has left things behind", things=things)
         reason = self._module.redactor.text(reason)
         kind: Kind = "unkept" if reason else "succeeded"
         if self.error is not None or self._result is not None:

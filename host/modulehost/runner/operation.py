@@ -39,6 +39,7 @@ class Operation:
         self.metadata = metadata.restore(call.metadata)
         self.config = module.read_config(self.metadata)
         self.cancellation = Cancellation()
+        self.settings = module.settings
         self.grace = module.settings.grace
         self.redactor = module.redactor
         self.redact = module.redact
