@@ -24,9 +24,12 @@ class HookCall:
 
     def run(self) -> None:
         """Call the hook through pluggy; never raises."""
+        plugin, operation = self._module.plugin, self.operation
         try:
-            self._result = self._module.plugin.call(
-                self.operation.call.operation, ctx=self._context, metadata=self.operation.metadata
+            if plugin.metadata_version > 1 or KEY in operation.metadata:
+                operation.bring_up_metadata()
+            self._result = plugin.call(
+                operation.call.operation, ctx=self._context, metadata=operation.metadata
             )
             self.is_over = True
         except BaseException as error:  # noqa: BLE001 - SystemExit, too
