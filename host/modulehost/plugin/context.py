@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
@@ -207,6 +207,27 @@ class Context(Generic[C]):
         if metadata is None:
             raise ModuleError(f"{asked}: health has no metadata; use it in an operation")
         return Ledger(metadata, self._host.checkpoint)
+
+    def retry(
+        self,
+        *,
+        on: type[BaseException] | tuple[type[BaseException], ...],
+        attempts: int | None = None,
+        wait: float = 0.5,
+        longest_wait: float = 30.0,
+    ) -> Iterator[AbstractContextManager[Any, bool | None]]:
+        """Try a block again while it raises ``on``: ``for attempt in ...: with attempt: ...``.
+
+        For what may pass: the operator never repeats a call. The seconds in between double,
+        from ``wait`` to ``longest_wait``, with some chance in them. The last exception comes out
+        once there have been as many ``attempts``, or the next wait would end after the deadline.
+
+        Raises ``Cancelled`` at once when the operation should stop; ``ModuleError`` without the
+        extra ``modulehost[retry]``.
+        """
+        from modulehost.plugin.retrying import attempts as tries
+
+        return tries(self, on, attempts, wait, longest_wait)
 
     def progress(self, text: str) -> None:
         """Say how far the operation is: shown by ``GET /health`` and logged."""
