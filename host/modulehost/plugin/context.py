@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
@@ -246,6 +246,32 @@ class Context(Generic[C]):
         if not isinstance(text, str):
             raise TypeError(f"redact takes text, not {type(value).__name__}")
         self._host.redact([text])
+
+    def secret(
+        self, name: str, key: str, *, make: Callable[[], str | Secret[str]] | None = None
+    ) -> Secret[str]:
+        """The value of a secret, from where MODULE_SECRETS says; redacted from now on.
+
+        That is a Kubernetes Secret of the workspace, of the pod's namespace without one, or of
+        that in ``"NAMESPACE/NAME"``; a file ``NAME/KEY`` of a folder; or a variable NAME_KEY.
+        With ``make``, such as ``lambda: secrets.token_urlsafe(24)``, one that is not there is made
+        and kept there, and is in the ledger as ``secret NAME``: what is made once comes again.
+
+        Raises ``ModuleError`` when there is none, or where it is kept cannot be reached;
+        ``ValueError`` for what can be no name or key.
+        """
+        from modulehost.plugin import secret_sources  # dear, and not every plugin has some
+
+        return secret_sources.secret(self, self._host.settings.secrets, name, key, make)
+
+    def remove_secret(self, name: str) -> None:
+        """Remove what ``secret(..., make=...)`` has made, and take it out of the ledger.
+
+        Content when there is none; what the module has not made stays.
+        """
+        from modulehost.plugin import secret_sources
+
+        secret_sources.remove(self, self._host.settings.secrets, name)
 
     def run(
         self,
