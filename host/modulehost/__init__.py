@@ -10,16 +10,18 @@ TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import of typing
 if TYPE_CHECKING:
     from modulehost.plugin.context import Completed, Context
     from modulehost.plugin.hooks import hookimpl
+    from modulehost.plugin.ledger import Created
     from modulehost.plugin.secret import Secret
     from modulehost.shared.errors import Cancelled, ModuleError
 
-__all__ = ["Cancelled", "Completed", "Context", "ModuleError", "Secret", "hookimpl"]
+__all__ = ["Cancelled", "Completed", "Context", "Created", "ModuleError", "Secret", "hookimpl"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "Cancelled": "shared.errors",
     "Completed": "plugin.context",
     "Context": "plugin.context",
+    "Created": "plugin.ledger",
     "ModuleError": "shared.errors",
     "Secret": "plugin.secret",
     "hookimpl": "plugin.hooks",

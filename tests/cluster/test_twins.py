@@ -1,8 +1,8 @@
 """Two Modules of one second: the operator's label does not tell their pods apart.
 
 Each of the two Services reaches both pods, so a call comes to the wrong pod every other time. What
-must never be: a module that is ready and was installed with the other's config. The host sees to that
-where it may read the operator's record, in either of two ways.
+must never be: a module that is ready and was installed with the other's config. The host sees to
+that where it may read the operator's record, in either of two ways.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def judge(world: World, name: str) -> None:
         assert {pod for operation, _, pod in world.calls(name)} == {kept["runnerPodName"]}
     else:
         [(_, text)] = world.events(name)
-        with open("/tmp/swap-tally", "a") as f: f.write(text)
+            f.write(text)
         assert kept["runnerServiceName"] in text
         assert "two modules; " in text or "two modules: " in text
         assert "delete" in text

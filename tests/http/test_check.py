@@ -137,8 +137,8 @@ def test_what_is_made_before_it_is_noted_is_left_behind_and_named(tmp_path: Path
     checks.select(only=["killed"])
     assert failed(checks)["killed"] == (
         "install was killed right before its checkpoint 1 of 1 was kept; uninstall then leaves"
-        " behind thing: note what you are about to make, and call ctx.checkpoint(), before you"
-        " make it"
+        " behind thing: note what you are about to make before you make it: with ctx.creating(),"
+        " or in the metadata, and ctx.checkpoint()"
     )
 
 

@@ -165,6 +165,41 @@ def test_the_plugin_in_the_documentation_works(tmp_path: Path) -> None:
     ]
 
 
+def test_the_ledger_in_the_documentation_works(tmp_path: Path) -> None:
+    """Its two hooks, with a folder for a server of databases."""
+    [code] = re.findall(
+        r"^```python\n(@hookimpl\ndef install.*?)^```$", PLUGINS.read_text(), re.S | re.M
+    )
+    folder = tmp_path / "databases"
+    folder.mkdir()
+    packages = tmp_path / "site"
+    packages.mkdir()
+    head = f"""
+import os
+import msgspec
+from modulehost import hookimpl
+def create_database(name): open(f"{folder}/{{name}}", "w").close()
+def drop_database(name): os.unlink(f"{folder}/{{name}}")
+class Config(msgspec.Struct):
+    name: str
+class Manager:
+    config = Config
+    @hookimpl
+    def sleep(self): pass
+    @hookimpl
+    def resume(self): pass
+"""
+    (packages / "shop.py").write_text(head + re.sub("^", "    ", code, flags=re.M))
+    site.write_metadata(packages, "shop", "shop", "shop")
+    settings = {"MODULE_PLUGIN": "shop", "PYTHONPATH": packages}
+    with running(tmp_path / "host", config={"name": "orders"}, **settings) as host:
+        made = host.call("install", {})
+        assert made.json["modulehost"]["created"][0]["name"] == "orders"
+        assert [path.name for path in folder.iterdir()] == ["orders"]
+        assert host.call("uninstall", made.json).status == 204
+        assert not list(folder.iterdir())
+
+
 def test_every_fault_has_its_test() -> None:
     """Each row of the fault table names a test."""
     for row in table(RELIABILITY, "fault"):

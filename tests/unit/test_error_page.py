@@ -24,6 +24,7 @@ SPEAKERS = {
         if isinstance(kind, type) and issubclass(kind, errors.HostError | errors.ModuleError)
     ),
     RefusedError.__name__,
+    "MigrationError",
     *("ArgumentTypeError", "Done", "Report", "Response"),
     *("_fail", "fail", "failed", "note", "refuse", "serve_reason"),
 }
@@ -36,6 +37,7 @@ TELLERS = {
     "plugin/config": {"problems", "_meant"},
     "plugin/definition": {"_module_warnings", "_read_values"},
     "plugin/re2": {"regex_warnings"},
+    "plugin/versions": {"problems"},
     "plugin/validation": {"hook_problems", "_signature_problems", "extra_problems"},
     "front/journal": {"problem"},
     "local/life": {"_why_not_stored"},

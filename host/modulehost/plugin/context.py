@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
@@ -16,7 +16,12 @@ from modulehost.shared.linux import describe_exit
 from modulehost.shared.redaction import Redactor
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from structlog.typing import FilteringBoundLogger
+
+    from modulehost.plugin.ledger import Created, Ledger
+    from modulehost.shared.settings import Settings
 
 C = TypeVar("C")
 
@@ -82,6 +87,14 @@ class Host(Protocol):
 
     grace: float
     redactor: Redactor
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """The operation's; None in health."""
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the host."""
 
     def log(self) -> FilteringBoundLogger:
         """A logger, bound to the operation."""
@@ -167,6 +180,58 @@ class Context(Generic[C]):
         """
         self._host.checkpoint()
 
+    def creating(self, kind: str, name: str, **details: Any) -> AbstractContextManager[Created]:
+        """Note a thing in the ledger, have the block make it, and confirm it.
+
+        ``with ctx.creating("database", "shop"):``. The note is kept before the block begins,
+        whatever happens to this process; it is confirmed, and that is kept, when the block has
+        ended without an exception. A thing of that kind and name that is known already stays
+        where it is in the order. ``details`` are JSON values that are noted with it; the block can
+        add to them: it is given the ``Created``.
+
+        Raises ``ModuleError`` when the metadata is not JSON or has no room; ``TypeError`` for
+        what is no text.
+        """
+        return self._ledger("creating").creating(kind, name, details)
+
+    def created(self, kind: str | None = None) -> list[Created]:
+        """What is in the ledger, the newest first: all, or those of a kind."""
+        things = self._ledger("created").created()
+        return [made for made in things if kind in (None, made.kind)]
+
+    def removed(self, kind: str, name: str) -> None:
+        """Take a thing out of the ledger, which is kept: call it when the thing is gone."""
+        self._ledger("removed").removed(kind, name)
+
+    def _ledger(self, asked: str) -> Ledger:
+        from modulehost.plugin.ledger import Ledger  # not every plugin has one
+
+        metadata = self._host.metadata
+        if metadata is None:
+            raise ModuleError(f"{asked}: health has no metadata; use it in an operation")
+        return Ledger(metadata, self._host.checkpoint)
+
+    def retry(
+        self,
+        *,
+        on: type[BaseException] | tuple[type[BaseException], ...],
+        attempts: int | None = None,
+        wait: float = 0.5,
+        longest_wait: float = 30.0,
+    ) -> Iterator[AbstractContextManager[Any, bool | None]]:
+        """Try a block again while it raises ``on``: ``for attempt in ...: with attempt: ...``.
+
+        For what may pass: the operator never repeats a call. The seconds in between double,
+        from ``wait`` to ``longest_wait``, with some chance in them. The last exception comes out
+        once there have been as many ``attempts``, or the next wait would end after the deadline.
+
+        Raises ``Cancelled`` at once when the operation should stop; ``ModuleError`` without the
+        extra ``modulehost[retry]``.
+        """
+        from modulehost.plugin.retrying import attempts as tries
+
+        return tries(self, on, attempts, wait, longest_wait)
+
     def progress(self, text: str) -> None:
         """Say how far the operation is: shown by ``GET /health`` and logged."""
         self._host.progress(text)
@@ -184,6 +249,32 @@ class Context(Generic[C]):
         if not isinstance(text, str):
             raise TypeError(f"redact takes text, not {type(value).__name__}")
         self._host.redact([text])
+
+    def secret(
+        self, name: str, key: str, *, make: Callable[[], str | Secret[str]] | None = None
+    ) -> Secret[str]:
+        """The value of a secret, from where MODULE_SECRETS says; redacted from now on.
+
+        That is a Kubernetes Secret of the workspace, of the pod's namespace without one, or of
+        that in ``"NAMESPACE/NAME"``; a file ``NAME/KEY`` of a folder; or a variable NAME_KEY.
+        With ``make``, such as ``lambda: secrets.token_urlsafe(24)``, one that is not there is made
+        and kept there, and is in the ledger as ``secret NAME``: what is made once comes again.
+
+        Raises ``ModuleError`` when there is none, or where it is kept cannot be reached;
+        ``ValueError`` for what can be no name or key.
+        """
+        from modulehost.plugin import secret_sources  # dear, and not every plugin has some
+
+        return secret_sources.secret(self, self._host.settings.secrets, name, key, make)
+
+    def remove_secret(self, name: str) -> None:
+        """Remove what ``secret(..., make=...)`` has made, and take it out of the ledger.
+
+        Content when there is none; what the module has not made stays.
+        """
+        from modulehost.plugin import secret_sources
+
+        secret_sources.remove(self, self._host.settings.secrets, name)
 
     def run(
         self,

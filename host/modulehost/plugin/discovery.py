@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -55,6 +56,8 @@ class Plugin(NamedTuple):
     permissions: tuple[str, ...]
     deadlines: dict[str, float]
     has_health: bool
+    metadata_version: int = 1
+    migrations: dict[int, Callable[[dict[str, Any]], None]] = {}  # noqa: RUF012 - of a tuple
 
     def call(self, hook: str, **arguments: object) -> object:
         """Call a hook through pluggy."""
@@ -161,6 +164,10 @@ def load(found: Found) -> Plugin:
     try:
         hooks = hooks_of(manager)
         problems = [*hook_problems(manager, hooks), *extra_problems(manager)]
+        if hasattr(manager, "metadata_version") or hasattr(manager, "migrations"):
+            from modulehost.plugin import versions  # not every plugin has them
+
+            problems += versions.problems(manager)
         if not problems:
             plugins = pluggy.PluginManager(PROJECT)
             plugins.add_hookspecs(ModuleSpec)
@@ -175,6 +182,8 @@ def load(found: Found) -> Plugin:
                 tuple(getattr(manager, "permissions", ())),
                 {name: float(value) for name, value in deadlines.items()},
                 "health" in hooks,
+                getattr(manager, "metadata_version", 1),
+                getattr(manager, "migrations", {}),
             )
     except BaseException as error:
         raise PluginError(

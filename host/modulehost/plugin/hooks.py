@@ -13,6 +13,9 @@ PROJECT: Final = "modulehost"
 GROUP: Final = "modulehost.managers"
 """The entry point group in which plugins are found."""
 
+KEY: Final = PROJECT
+"""The one key of the metadata that is the host's: things that were made, version."""
+
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 

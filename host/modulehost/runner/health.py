@@ -105,7 +105,10 @@ class Health(threading.Thread):
 class _Host:
     """What the Context of a health hook asks of the host: it has no metadata to keep."""
 
+    metadata = None
+
     def __init__(self, module: Module, request_id: str) -> None:
+        self.settings = module.settings
         self.grace = module.settings.grace
         self.redactor = module.redactor
         self.redact = module.redact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modulehost.plugin.hooks import KEY
 from modulehost.runner.module import Module
 from modulehost.runner.operation import Operation
 from modulehost.shared.describe import (
@@ -31,9 +32,12 @@ class HookCall:
 
     def run(self) -> None:
         """Call the hook through pluggy; never raises."""
+        plugin, operation = self._module.plugin, self.operation
         try:
-            self._result = self._module.plugin.call(
-                self.operation.call.operation, ctx=self._context, metadata=self.operation.metadata
+            if plugin.metadata_version > 1 or KEY in operation.metadata:
+                operation.bring_up_metadata()
+            self._result = plugin.call(
+                operation.call.operation, ctx=self._context, metadata=operation.metadata
             )
             self.is_over = True
         except BaseException as error:  # noqa: BLE001 - SystemExit, too
@@ -53,6 +57,11 @@ class HookCall:
         if is_a(self.error, MemoryError):
             _let_go(self.error)
         metadata, reason = self._left()
+        if self.operation.call.operation == "uninstall" and KEY in self.operation.metadata:
+            from modulehost.plugin import ledger  # hardly ever needed
+
+            if things := ledger.left(self.operation.metadata):
+                self.operation.event("warning", "uninstall has left things behind", things=things)
         reason = self._module.redactor.text(reason)
         kind: Kind = "unkept" if reason else "succeeded"
         unauthorized = False

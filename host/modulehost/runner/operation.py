@@ -40,6 +40,7 @@ class Operation:
         self.metadata = metadata.restore(call.metadata)
         self.config = module.read_config(self.metadata)
         self.cancellation = Cancellation()
+        self.settings = module.settings
         self.grace = module.settings.grace
         self.redactor = module.redactor
         self.redact = module.redact
@@ -68,6 +69,19 @@ class Operation:
             cancellation=self.cancellation,
             host=self,
         )
+
+    def bring_up_metadata(self) -> None:
+        """Have it in the plugin's version; raises what a migration does, and ModuleError."""
+        from modulehost.plugin import versions  # not every plugin has them
+
+        plugin = self._module.plugin
+        config = [] if plugin.schema is None else [item.alias for item in plugin.schema.items]
+        before, after = versions.version_of(self.metadata), plugin.metadata_version
+        self.metadata, migrated = versions.brought_up(
+            self.metadata, after, plugin.migrations, config
+        )
+        if migrated:
+            self.event("info", "metadata brought up", before=before, after=after)
 
     def end(self) -> None:
         """The hook has ended: what a thread that it has left behind still asks for is refused."""

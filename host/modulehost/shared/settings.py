@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_metadata: int
     log_level: str
     log_format: str | None
+    secrets: str
+    store: str | None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -128,6 +130,18 @@ def _keepable(text: str) -> int:
     if (value := _bytes(text)) > MOST_KEPT:
         raise ValueError
     return value
+
+
+def _secrets(text: str) -> str:
+    if text not in ("kubernetes", "env") and not text.startswith("/"):
+        raise ValueError
+    return text
+
+
+def _store(text: str) -> str:
+    if not re.fullmatch(r"/.*|s3://[a-z0-9][-.a-z0-9]{1,61}[a-z0-9](/.*)?", text):
+        raise ValueError
+    return text.rstrip("/")
 
 
 def _word(*words: str) -> Callable[[str], str]:
@@ -229,5 +243,23 @@ SETTINGS = (
         _optional(_word("json", "console")),
         "json or console",
         "how log lines look; unset: console on a terminal, else json",
+    ),
+    Setting(
+        "MODULE_SECRETS",
+        "secrets",
+        "kubernetes",
+        _secrets,
+        "kubernetes, env, or an absolute path",
+        "where ctx.secret reads and keeps secrets: in Secrets, in variables, or in files of a"
+        " folder",
+    ),
+    Setting(
+        "MODULE_STORE",
+        "store",
+        "",
+        _optional(_store),
+        "an absolute path, or s3://BUCKET/PREFIX",
+        "where ctx.store keeps what is too large for the metadata: on a mounted volume, or in a"
+        " bucket",
     ),
 )

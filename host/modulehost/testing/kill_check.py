@@ -30,7 +30,7 @@ def killed(target: PluginTarget) -> None:
     whole = _live(target, None)
     if whole.problem:
         raise Skipped(whole.problem)
-    if there := _left(target, whole):
+    if there := _left(target, whole, whole):
         raise Broken(f"after a whole life there is still {_list(there)}")
     for operation in LIFE:
         count = whole.notes[operation]
@@ -40,10 +40,11 @@ def killed(target: PluginTarget) -> None:
                 how = _describe(operation, note, count, is_kept)
                 if report.problem:
                     raise Broken(f"{how}; uninstall then fails: {report.problem}")
-                if there := _left(target, whole):
+                if there := _left(target, whole, report):
                     raise Broken(
                         f"{how}; uninstall then leaves behind {_list(there)}: note what you are"
-                        " about to make, and call ctx.checkpoint(), before you make it"
+                        " about to make before you make it: with ctx.creating(), or in the"
+                        " metadata, and ctx.checkpoint()"
                     )
 
 
@@ -62,10 +63,10 @@ def named(text: str) -> Leftovers:
     return leftovers
 
 
-def _left(target: PluginTarget, whole: Report) -> list[str]:
-    """What the plugin's own ``leftovers`` says, if there is one."""
+def _left(target: PluginTarget, whole: Report, last: Report) -> list[str]:
+    """What the plugin's own ``leftovers`` says, if there is one, and what is in the ledger."""
     found = () if target.leftovers is None else target.leftovers(whole.config)
-    return [str(thing) for thing in found]
+    return [*map(str, found), *(f"{thing} in the ledger" for thing in last.left)]
 
 
 def _live(target: PluginTarget, kill: Kill | None) -> Report:

@@ -37,11 +37,15 @@ class Kill(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """What has come of a life; ``notes`` is how many each operation has when nothing kills it."""
+    """What has come of a life; ``notes`` is how many each operation has when nothing kills it.
+
+    ``left`` is what uninstall has left in the ledger.
+    """
 
     problem: str = ""
     config: dict[str, Any] = {}
     notes: dict[Operation, int] = {}
+    left: list[str] = []
 
 
 class DeadlyJournal(Journal):
@@ -125,7 +129,13 @@ def _live(found: Found, home: Path, kill: Kill | None) -> Report:
             report.problem = f"{operation} fails: {outcome.body.strip() or outcome.event}"
             break
         report.notes[operation] = journal.notes
+    report.left = _left(host)
     return report
+
+
+def _left(host: LocalHost) -> list[str]:
+    """What the last uninstall was warned of."""
+    return [str(thing) for line in host.logs for thing in line.get("things", ())]
 
 
 def _config(found: Found, home: Path) -> dict[str, Any]:
@@ -141,12 +151,14 @@ def _config(found: Found, home: Path) -> dict[str, Any]:
 def _uninstall(found: Found, home: Path) -> Report:
     """What the operator does next, with the metadata that it has stored."""
     try:
-        operator = LocalOperator(LocalHost(found, home))
+        host = LocalHost(found, home)
+        operator = LocalOperator(host)
     except HostError as error:
         return Report(str(error))
     operator.annotation = (home / "annotation").read_text()
     outcome = operator.call("uninstall")
-    return Report("" if outcome.succeeded else outcome.body.strip() or outcome.event)
+    problem = "" if outcome.succeeded else outcome.body.strip() or outcome.event
+    return Report(problem, left=_left(host))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from modulehost.plugin.context import Cancellation, Context
 from modulehost.shared import metadata
 from modulehost.shared.errors import MetadataError, ModuleError
 from modulehost.shared.redaction import Redactor
+from modulehost.shared.settings import Settings
 from modulehost_command import Manager
 
 GRACE = 1.0
@@ -36,6 +37,8 @@ class _Host:
     said: list[str]
     grace: float = GRACE
     redactor: Redactor = field(default_factory=Redactor)
+    metadata: None = None
+    settings: Settings = field(default_factory=lambda: Settings.from_env({}))
 
     def redact(self, secrets: Iterable[str]) -> None:
         self.redactor.add(secrets)
