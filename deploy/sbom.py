@@ -96,10 +96,12 @@ def debian_packages(distro: str) -> Iterator[Component]:
 def main() -> None:
     """Print the document; the same image gives the same."""
     system = platform.freedesktop_os_release()
-    distro = f"{system['ID']}-{system.get('VERSION_ID', '')}"
+    # a release to come has no number yet
+    release = system.get("VERSION_ID") or system.get("VERSION_CODENAME", "")
+    distro = f"{system['ID']}-{release}"
     python = platform.python_version()
     parts = [
-        component("operating-system", system["ID"], system.get("VERSION_ID", "")),
+        component("operating-system", system["ID"], release),
         component("application", "python", python, f"pkg:generic/python@{python}"),
         *python_packages(),
         *debian_packages(distro),
