@@ -37,6 +37,9 @@ LONGEST_STOP: Final = 10.0
 """Seconds, each, for an operation to finish and to stop once SIGTERM has come: Kubernetes kills
 after 30."""
 
+MOST_TRIES: Final = 3
+"""Runners, one after the other, that an operation is given to until one can begin it."""
+
 STOPPING: Final = "the host is stopping"
 
 
@@ -145,8 +148,15 @@ class Operations:
         """Run an operation whose turn it is; the metadata that its hook left."""
         if self._problem is not None:
             raise NotCallableError(self._problem)
+        tries = 0
         while (done := self._try(request, turn)) is None:
             self._journal.revert()
+            tries += 1
+            if tries == MOST_TRIES:
+                raise NotCallableError(
+                    f"the plugin's process ended {tries} times before {request.operation} could"
+                    " begin: a thread of the plugin throws exceptions into it"
+                )
         if done.kind == "refused":
             raise NotCallableError(done.reason)
         if done.kind != "succeeded":

@@ -20,7 +20,7 @@ from modulehost.runner.operation import Operation
 from modulehost.runner.secrets import Secrets
 from modulehost.shared import linux
 from modulehost.shared.channel import Channel, ChannelClosedError
-from modulehost.shared.describe import traceback_of
+from modulehost.shared.describe import is_a, traceback_of
 from modulehost.shared.errors import ConfigError, PluginError, RequestError
 from modulehost.shared.records import NOT_BEGUN, Call, Done, Loaded, LoadFailed
 from modulehost.shared.settings import Settings
@@ -117,7 +117,7 @@ class Runner:
         except (ConfigError, RequestError) as error:
             self._leave_if_forked(error)
             # it may be this process alone that cannot read its config any more
-            is_spent = isinstance(error.__cause__, OSError)
+            is_spent = is_a(error.__cause__, OSError)
             self._calls.send(Done(call.id, "refused", str(error), is_spent=is_spent))
             return
         self._leave_if_forked(None)  # by a check of the config
