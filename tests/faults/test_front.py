@@ -27,7 +27,7 @@ def serve(*patches: str) -> tuple[str, ...]:
     return ("-c", "\n".join(code))
 
 
-HURRIED = serve("import modulehost.front.gunicorn as g", "g.timeout = 2")
+HURRIED = serve("import modulehost.front.gunicorn as g", "g.timeout, g.LOOK_EVERY = 2, 1")
 """Takes a front for hung after 2 s instead of 40."""
 
 

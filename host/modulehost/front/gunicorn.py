@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
@@ -29,6 +30,10 @@ from modulehost.shared.settings import Settings
 
 DEFER_ACCEPT: Final = 30
 """Seconds for which the kernel keeps a connection that has sent nothing to itself."""
+
+
+LOOK_EVERY: Final = 5.0
+"""Seconds between two looks for a worker that hangs."""
 
 
 def when_ready(server: Arbiter) -> None:
@@ -115,7 +120,19 @@ class _Handler(logging.Handler):
 
 
 class KeptArbiter(Arbiter):
-    """gunicorn's arbiter, which tells its workers when the whole host stops."""
+    """gunicorn's arbiter; it tells its workers when the whole host stops."""
+
+    _look_at = 0.0
+
+    def murder_workers(self) -> None:
+        """End a worker that hangs: SIGABRT at one look, SIGKILL at the next.
+
+        Any signal to us would bring the next look at once. A worker that was only stopped for a
+        while, as we were, has time to say so in between.
+        """
+        if (now := time.monotonic()) >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            super().murder_workers()
 
     def stop(self, graceful: bool = True) -> None:
         """End the workers, then this process."""
