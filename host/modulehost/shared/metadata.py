@@ -36,7 +36,8 @@ _DIGITS: Final = bytes(ord("0") if chr(byte).isdigit() else ord(" ") for byte in
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if chr(byte) not in "{}[]")
 _LONG: Final = b"0" * len(str(MAX_INTEGER))
 _BEFORE_A_NUMBER: Final = frozenset(b":,[ \t\r\n")
-_WHOLE: Final = re.compile(rb"(?<=[:,\[])-(?=0\.0[],}])|\.0(?=[],}])")
+_WHOLE: Final = re.compile(rb"\.0(?=[],}])")  # both begin with bytes that are quickly looked for
+_MINUS_ZERO: Final = re.compile(rb"-0(?=[],}])")
 _LONG_FLOAT: Final = re.compile(
     rb"(?<=[:,\[])-?(?:[0-9](?:\.[0-9]+)?e(?:1[6-9]|20)|9[0-9]{15}\.0)(?=[],}])"
 )
@@ -192,7 +193,9 @@ def _encode_faithfully(metadata: Metadata) -> bytes | None:
     to name the path to what is wrong.
     """
     try:
-        text = _WHOLE.sub(b"", _encoder.encode(_sorted(metadata)))
+        text, count = _WHOLE.subn(b"", _encoder.encode(_sorted(metadata)))
+        if count:
+            text = _MINUS_ZERO.sub(b"0", text)
         return text if _is_plain(text) and _decoder.decode(text) == metadata else None
     except Exception:  # noqa: BLE001 - no JSON, keys of several types, classes of somebody else's
         return None
