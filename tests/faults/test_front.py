@@ -302,3 +302,15 @@ def test_an_uninstall_at_the_edge_of_the_end_is_done_or_never_begun(
         assert (uninstall.result().status, uninstall.result().text) == (204, "")
     else:
         assert isinstance(error, ConnectionRefusedError | ConnectionResetError)
+
+
+def test_an_uninstall_keeps_what_is_beyond_any_limit(start_host: StartHost) -> None:
+    """Nobody stores it: a checkpoint in uninstall is taken, whatever install has left."""
+    host = start_host("leaves_huge", MISBEHAVE_IN="install uninstall")
+    install = host.call("install", {})
+    assert install.status == 400
+    assert "MODULE_MAX_METADATA" in install.text
+    assert host.call("uninstall", {}).status == 204
+    operation, metadata = given(host)[-1]
+    assert operation == "uninstall"
+    assert len(metadata["log"]) == 1 << 18
