@@ -6,19 +6,19 @@ That is so with the permission ``controller``, whose service account is the oper
 
 from __future__ import annotations
 
-# gunicorn and Werkzeug import ssl and http.client anyway
 import binascii
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from http.client import HTTPResponse, HTTPSConnection
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
 from modulehost.shared.kubeconfig import kubeconfig
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 ANNOTATION: Final = "forkspacer.com/manager-data"
@@ -81,6 +81,10 @@ class Access(NamedTuple):
 
         Raises CannotAskError, OSError, http.client.HTTPException and msgspec.MsgspecError.
         """
+        # dear, and used once in a module's life, if at all
+        import ssl
+        from http.client import HTTPSConnection
+
         tls = ssl.create_default_context(cafile=self.authority)
         tls.verify_flags &= ~ssl.VERIFY_X509_STRICT  # on since 3.13; clusters' CAs may fail it
         headers = {"Authorization": f"Bearer {self.token}", "Accept": _METADATA_ONLY}
