@@ -16,7 +16,7 @@ from support.properties import METADATA, same, tried
 from modulehost.local import documents, reading
 from modulehost.local.documents import Module
 from modulehost.local.errors import RefusedError
-from modulehost.plugin.definition import to_yaml
+from modulehost.plugin.definition_yaml import to_yaml
 
 MODULE: dict[str, Any] = {
     "apiVersion": "batch.forkspacer.com/v1",

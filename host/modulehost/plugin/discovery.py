@@ -55,6 +55,8 @@ class Plugin(NamedTuple):
     permissions: tuple[str, ...]
     deadlines: dict[str, float]
     has_health: bool
+    category: str = ""
+    resource_usage: dict[str, str] | None = None
 
     def call(self, hook: str, **arguments: object) -> object:
         """Call a hook through pluggy."""
@@ -175,6 +177,8 @@ def load(found: Found) -> Plugin:
                 tuple(getattr(manager, "permissions", ())),
                 {name: float(value) for name, value in deadlines.items()},
                 "health" in hooks,
+                getattr(manager, "category", ""),
+                getattr(manager, "resource_usage", None),
             )
     except BaseException as error:
         raise PluginError(
