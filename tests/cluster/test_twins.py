@@ -63,7 +63,8 @@ def judge(world: World, name: str) -> None:
         assert {pod for operation, _, pod in world.calls(name)} == {kept["runnerPodName"]}
     else:
         [(_, text)] = world.events(name)
-        with open("/tmp/swap-tally", "a") as f: f.write(text)
+        with open("/tmp/swap-tally", "a") as f:
+            f.write(text)
         assert kept["runnerServiceName"] in text
         assert "two modules; " in text or "two modules: " in text
         assert "delete" in text

@@ -56,12 +56,18 @@ def test_a_life_is_told_as_it_happens(local: Local) -> None:
 
 def test_values_come_from_files_and_options(local: Local) -> None:
     """The Module's own are the last to win; the file on disk stays as it is."""
-    items = [{"name": "N", "alias": "appName", "string": {}}]
+    items = [
+        {"name": "Name", "alias": "appName", "string": {}},
+        {"name": "Replicas", "alias": "replicas", "integer": {}},
+        {"name": "Debug", "alias": "debug", "boolean": {}},
+    ]
     file = local.module("configured", config={"appName": "web", "replicas": 1}, items=items)
     before = file.read_text()
     values = local.folder / "values.yaml"
     values.write_text("replicas: 2\ndebug: true\n")
-    told = local.good("run", "-f", file, "--values", values, "--config", "appName=true", "replicas=3")
+    told = local.good(
+        "run", "-f", file, "--values", values, "--config", "appName=true", "replicas=3"
+    )
     for line in ('+ config.appName: "true"', "+ config.replicas: 3", "+ config.debug: true"):
         assert line in told
     assert file.read_text() == before
