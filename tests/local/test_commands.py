@@ -288,7 +288,7 @@ def test_the_operators_annotation_names_pod_and_service(local: Local) -> None:
     assert state.pod is not None
     environ = Path(f"/proc/{state.pod.pid}/environ").read_bytes().split(b"\0")
     assert f"HOSTNAME={kept['runnerPodName']}".encode() in environ
-    pinned = "".join(path.read_text() for path in local.state_files("1.shop.prod"))
+    pinned = "".join(path.read_text(errors="replace") for path in local.state_files("1.shop.prod"))
     assert kept["runnerServiceName"] in pinned
 
 

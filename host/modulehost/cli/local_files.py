@@ -13,7 +13,7 @@ from modulehost.cli.arguments import from_json
 from modulehost.cli.said import note
 from modulehost.local import reading, rules, schema
 from modulehost.local.admission import admit, annotations_of
-from modulehost.local.choice import choose
+from modulehost.local.choice import choose, image_notes
 from modulehost.local.documents import Taken, take
 from modulehost.local.errors import RefusedError
 from modulehost.local.state import State
@@ -116,7 +116,12 @@ def new_state(asked: Taken, given: argparse.Namespace) -> State:
     plugin = ""
     if module.is_custom:
         wanted = os.environ.get("MODULE_PLUGIN", "").strip()
-        plugin = choose(discovery.find(), module.image, given.plugin, wanted).name
+        found = discovery.find()
+        plugin = choose(found, module.image, given.plugin, wanted).name
+        for words in image_notes(
+            found, module.image, plugin, was_named=bool(given.plugin or wanted)
+        ):
+            note(f"{module.name}: {words}")
     if given.kubeconfig is not None:
         if "workspace" not in module.permissions:
             raise RefusedError(

@@ -20,6 +20,7 @@ from modulehost.plugin.config import Item, Schema, options_of
 from modulehost.plugin.discovery import Found, Plugin
 from modulehost.plugin.re2 import regex_warnings
 from modulehost.shared.errors import ConfigError, PluginError, one_line
+from modulehost.shared.image import image_problem
 
 SUPPORTED = ">= 0.0.0, < 1.0.0"
 """What a definition says of operators; only those before October 2025 look at it."""
@@ -80,6 +81,8 @@ def make(plugin: Plugin, asked: Asked) -> Answer:
     values, refused = _read_values(plugin.schema, asked)
     if refused:
         return Answer(refused=refused)
+    if asked.image and (problem := image_problem(asked.image)):
+        return Answer(refused=f"--image: {problem}")
     described = [Described(item) for item in items]
     warnings = []
     for one in described:
