@@ -26,7 +26,7 @@ $(VENV)/.made: setup.cfg constraints.txt $(PLUGINS:%=%/setup.cfg)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt pip setuptools
 	$(BIN)/pip install --quiet --constraint constraints.txt \
-		--editable '.[dev]' $(PLUGINS:%=--editable ./%)
+		--editable '.[tests]' $(PLUGINS:%=--editable ./%)
 	@touch $@
 
 run: venv ## Serve the example plugin on port 8080 (PORT=... for another)

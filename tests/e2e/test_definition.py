@@ -21,7 +21,8 @@ from support.schemas import schemas
 
 from modulehost.local.schema import MODULE, drop_unknown, fill_in, problems
 from modulehost.plugin.config import Schema
-from modulehost.plugin.definition import Asked, make, to_yaml
+from modulehost.plugin.definition import Asked, make
+from modulehost.plugin.definition_yaml import to_yaml
 from modulehost.plugin.discovery import Found, Plugin
 
 FOUND = Found("shop", "shop:Manager", "modulehost", "1.0", "A shop")

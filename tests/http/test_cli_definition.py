@@ -42,6 +42,16 @@ def test_a_module_is_printed_and_what_is_wrong_with_it_told_beside(folder: Path)
     assert told == [["modulehost", " cpuShare"], ["modulehost", " zones"]]
 
 
+def test_values_come_from_a_file(folder: Path) -> None:
+    """For the Makefile that ``modulehost new`` makes."""
+    (folder / "values.yaml").write_text("appName: web\nreplicas: 2\n")
+    arguments = ("--image", "x/y:1", "--values", str(folder / "values.yaml"))
+    result = run("definition", "configured", *arguments, PYTHONPATH=folder)
+    assert yaml.safe_load(result.stdout)["spec"]["config"] == {"appName": "web", "replicas": 2}
+    reason = failure(run("definition", "configured", "--values=none", PYTHONPATH=folder), 2)
+    assert reason == "none cannot be read: No such file or directory"
+
+
 def test_a_definition_is_printed(folder: Path) -> None:
     """Of the plugin that MODULE_PLUGIN names, with what its package says."""
     arguments = ("--format", "custom", "--image", "x/y:1")

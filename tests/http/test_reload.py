@@ -62,6 +62,29 @@ def test_a_change_takes_effect_and_restarts_the_plugin_s_process_alone(host: Hos
         assert len(host.events("plugin reloaded")) == 1
 
 
+def test_a_save_just_before_a_call_counts_for_it(host: Host) -> None:
+    """Whoever saves and calls at once is not answered by the old code."""
+    with host:
+        for number in range(5):
+            save(host, str(number))
+            assert host.call("install", {}).json == {"by": str(number)}
+            save(host, f"{number}!")
+            assert host.health().status == 200
+            assert host.call("sleep", {}).json == {"by": f"{number}!"}
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_nobody_need_call(host: Host, watched: bool) -> None:
+    """A change is seen with the package watchfiles and without."""
+    if not watched:
+        (host.site / "watchfiles.py").write_text("raise ImportError\n")
+    with host:
+        host.wait_for("plugin loaded")
+        save(host, "second")
+        host.wait_for("plugin reloaded")
+        assert host.call("install", {}).json == {"by": "second"}
+
+
 def test_any_file_of_a_package_counts(host: Host) -> None:
     """Also one deep inside, a new one, and data; what Python and editors make does not."""
     package = host.site / "named"

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from support.properties import METADATA, same, tried
 
 from modulehost.local import documents, reading
+from modulehost.local.choice import image_notes
 from modulehost.local.documents import Module
 from modulehost.local.errors import RefusedError
-from modulehost.plugin.definition import to_yaml
+from modulehost.plugin.definition_yaml import to_yaml
+from modulehost.plugin.discovery import Found
+from modulehost.shared.image import image_problem
 
 MODULE: dict[str, Any] = {
     "apiVersion": "batch.forkspacer.com/v1",
@@ -275,3 +278,49 @@ except documents.RefusedError as error:
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert result.stdout == "Modules take a package more: pip install 'modulehost[cli]'\n"
+
+
+@pytest.mark.parametrize(
+    ("image", "cure"),
+    [
+        ("https://x/Shop:1", "did you mean x/shop:1?"),
+        ("x/shop 1", "did you mean x/shop1?"),
+        ("x/shop:", "it takes REGISTRY/NAME:TAG"),
+        ("x/shop:1:2", "it takes REGISTRY/NAME:TAG"),
+    ],
+)
+def test_what_is_no_image_is_told(image: str, cure: str) -> None:
+    """With what was meant, where that can be guessed."""
+    assert image_problem(image) == f"{image!r} is no name of an image; {cure}"
+
+
+@pytest.mark.parametrize(
+    "image", ["shop", "x/a-b__c.d:V1_2", "x:5000/team/shop@sha256:" + "a" * 64, "[::1]:5/x"]
+)
+def test_names_of_images_pass(image: str) -> None:
+    """Registry with port, folders, tag, digest."""
+    assert image_problem(image) == ""
+
+
+@pytest.mark.parametrize(
+    ("image", "was_named", "told"),
+    [
+        ("x/shop:1", False, []),
+        ("x/modulehost-shop", False, []),
+        ("x/{{ .shop }}", False, []),
+        ("x/bank:1", True, ["the image x/bank:1 is that of the plugin bank, but shop is served"]),
+        ("x/other", True, []),
+        (
+            "x/other",
+            False,
+            [
+                "the image x/other is called after neither the plugin shop nor its package, which"
+                " is served: is it the right one?"
+            ],
+        ),
+    ],
+)
+def test_an_image_of_another_plugin_is_told(image: str, was_named: bool, told: list[str]) -> None:
+    """Also where only one plugin is there: it is then served for whatever image."""
+    found = [Found(name, "x", f"modulehost-{name}", "1", "") for name in ("shop", "bank")]
+    assert image_notes(found, image, "shop", was_named=was_named) == told

@@ -54,6 +54,39 @@ def test_a_life_is_told_as_it_happens(local: Local) -> None:
     assert [path.name for path in (local.folder / ".modulehost").iterdir()] == [".gitignore"]
 
 
+def test_values_come_from_files_and_options(local: Local) -> None:
+    """The Module's own are the last to win; the file on disk stays as it is."""
+    items = [
+        {"name": "Name", "alias": "appName", "string": {}},
+        {"name": "Replicas", "alias": "replicas", "integer": {}},
+        {"name": "Debug", "alias": "debug", "boolean": {}},
+    ]
+    file = local.module("configured", config={"appName": "web", "replicas": 1}, items=items)
+    before = file.read_text()
+    values = local.folder / "values.yaml"
+    values.write_text("replicas: 2\ndebug: true\n")
+    told = local.good(
+        "run", "-f", file, "--values", values, "--config", "appName=true", "replicas=3"
+    )
+    for line in ('+ config.appName: "true"', "+ config.replicas: 3", "+ config.debug: true"):
+        assert line in told
+    assert file.read_text() == before
+    values.write_text("- 1\n")
+    refused = local.bad("run", "-f", file, "--values", values, status=2)
+    assert f"{values} has no values: write KEY: VALUE, a line each" in refused
+
+
+def test_variables_come_from_a_file(local: Local) -> None:
+    """For the host and its plugin; a line that is none is named."""
+    variables = local.folder / "variables"
+    variables.write_text("# the log\nexport MODULE_LOG_LEVEL='error'\n\n")
+    told = local.good("run", "-f", local.module("good"), "--env-file", variables)
+    assert "plugin loaded" not in told
+    variables.write_text("A=1\nnothing\n")
+    refused = local.bad("run", "-f", local.module("good"), "--env-file", variables, status=2)
+    assert f"{variables}, line 2: it is not KEY=VALUE" in refused
+
+
 @pytest.mark.parametrize(
     ("operation", "phase", "called"),
     [

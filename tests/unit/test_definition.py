@@ -19,7 +19,8 @@ from support.schemas import schemas
 
 from modulehost.plugin import definition
 from modulehost.plugin.config import Schema
-from modulehost.plugin.definition import Answer, Asked, make, to_yaml
+from modulehost.plugin.definition import Answer, Asked, make
+from modulehost.plugin.definition_yaml import to_yaml
 from modulehost.plugin.discovery import Found, Plugin
 from modulehost.plugin.re2 import not_re2
 from modulehost.shared.errors import PluginError
@@ -276,6 +277,21 @@ class TestDocuments:
         _, spec = items(make(of(Annotated[int, meta], 5), ask("custom")))["size"]
         assert {bound: spec[bound] for bound in ("min", "max") if bound in spec} == bounds
 
+    def test_what_an_item_is_for_is_a_comment(self) -> None:
+        """On one line, above the item; neither document has a field for it."""
+        answer = make(of(Annotated[int, Meta(description="How\nmany")], 1), ask("module"))
+        text = to_yaml(answer.document, answer.comments)
+        assert "config:\n# How many\n- name: Size\n" in text
+        assert yaml.safe_load(text) == answer.document
+
+    def test_category_and_usage_are_in_the_definition_alone(self) -> None:
+        """A Module has no fields for them."""
+        usage = {"cpu": "10m", "memory": "64Mi"}
+        declared = plugin()._replace(category="Database", resource_usage=usage)
+        metadata = make(declared, ask("custom")).document["metadata"]
+        assert (metadata["category"], metadata["resource_usage"]) == ("Database", usage)
+        assert make(declared, ask("module")).document == make(plugin(), ask("module")).document
+
     @pytest.mark.parametrize("format", ["custom", "module"])
     def test_a_plugin_without_a_schema_has_no_items(self, format: str) -> None:  # noqa: A002
         """Nothing is said of a config, nor of permissions that are not wanted."""
@@ -395,10 +411,22 @@ class TestValues:
         assert answer.refused == "--config: low is above high"
         assert make(plugin(Picky), ask("module", high="-1")).refused == ""
 
+    def test_a_file_has_values_that_a_typed_one_wins_over(self) -> None:
+        """Those of a file have types already."""
+        values = {"appName": "blog", "replicas": 2}
+        asked = msgspec.convert({"values": values, "config": {"replicas": "3"}}, Asked)
+        made = make(plugin(), asked)
+        assert made.document["spec"]["config"] == {"appName": "blog", "replicas": 3}
+        asked = msgspec.convert({"values": {"replicas": "2"}}, Asked)
+        refused = "--values: replicas: it takes an integer of at least 1 and below 11"
+        assert make(plugin(), asked).refused == refused
+
     def test_a_definition_takes_no_values(self) -> None:
         """They have no place in it."""
         refused = make(plugin(), ask("custom", appName="blog")).refused
-        assert refused == "a definition has no values: --config is for --format module"
+        assert refused == (
+            "a definition has no values: --config and --values are for --format module"
+        )
 
 
 class TestWarnings:

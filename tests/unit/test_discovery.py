@@ -485,6 +485,14 @@ CASES = {
         {"body": f"    permissions = ('workspace', ['admin'])\n{HOOKS}"},
         "MODULE:Manager: permissions is not a tuple of 'workspace' and 'controller'",
     ),
+    "a category of no kind": (
+        {"body": f"    category = 5\n{HOOKS}"},
+        "MODULE:Manager: category is no text",
+    ),
+    "a usage of no kind": (
+        {"body": f"    resource_usage = {{'cpu': 1}}\n{HOOKS}"},
+        "MODULE:Manager: resource_usage is not a dict like {'cpu': '10m', 'memory': '64Mi'}",
+    ),
     "permissions of no kind": (
         {"body": f"    permissions = 5\n{HOOKS}"},
         "MODULE:Manager: permissions is not a tuple of 'workspace' and 'controller'",

@@ -127,6 +127,19 @@ class TestRules:
         operate(journal, "install", {}, ONE, succeeded=succeeded)
         assert given_next(journal, "sleep", TWO) == (TWO, EDITED)
 
+    @pytest.mark.parametrize("left", [{}, None])
+    def test_a_first_install_is_no_edit(
+        self, journal: Journal, left: dict[str, Any] | None
+    ) -> None:
+        """Whatever was tried before it has failed and left nothing; but what it left counts."""
+        operate(journal, "sleep", {}, left, succeeded=False)
+        assert given_next(journal, "install", ONE) == (ONE, SENT)
+        journal.revert()
+        assert given_next(journal, "resume", ONE) == (ONE, EDITED)
+        journal.revert()
+        operate(journal, "install", ONE, TWO, succeeded=False)
+        assert given_next(journal, "install", {"c": 3}) == ({"c": 3}, EDITED)
+
     def test_an_old_body_by_hand_is_overridden(self, journal: Journal) -> None:
         """An old annotation put back by hand cannot be told from one that was never replaced."""
         operate(journal, "install", {}, ONE)

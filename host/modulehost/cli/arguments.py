@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
+from typing import Any
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -14,12 +16,29 @@ def pair(text: str) -> tuple[str, str]:
     return key, value
 
 
+def from_json(text: str) -> Any:
+    """A value that was typed: JSON, or else text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def seconds(text: str) -> float:
     """A number of seconds above 0."""
     value = float(text)
     if not 0 < value < 1e6:
         raise ValueError
     return value
+
+
+def add_values(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--values FILE``."""
+    parser.add_argument(
+        "--values",
+        metavar="FILE",
+        help="a file of YAML or JSON with values for spec.config; --config wins",
+    )
 
 
 def add_config(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from modulehost.cli import probe
-from modulehost.cli.arguments import add_config, pair, seconds
+from modulehost.cli.arguments import add_config, from_json, pair, seconds
 from modulehost.cli.report import Report, to_json, to_junit
 from modulehost.cli.said import fail, note_unknown
 from modulehost.plugin import discovery
@@ -72,10 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def _pair(text: str) -> tuple[str, Any]:
     key, value = pair(text)
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
+    return key, from_json(value)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -8,8 +8,10 @@ import sys
 from importlib.util import find_spec
 
 from modulehost.cli import probe
-from modulehost.cli.arguments import add_config
+from modulehost.cli.arguments import add_config, add_values
+from modulehost.cli.local_files import values_of
 from modulehost.cli.said import fail, note
+from modulehost.local.errors import RefusedError
 from modulehost.plugin import discovery
 from modulehost.shared.errors import PluginError
 
@@ -31,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image", metavar="REF", help="the plugin's image")
     add_config(parser, "values for the Module's spec.config")
+    add_values(parser)
     probe.add_timeout(parser)
     parser.epilog = (
         "Prints YAML. What the operator is known to get wrong is told on standard error; the exit\n"
@@ -49,7 +52,16 @@ def run(given: argparse.Namespace) -> int:
     except PluginError as error:
         reason = str(error)
         return fail(reason.removeprefix("MODULE_PLUGIN=") if given.plugin else reason, 1)
-    question = {"format": given.format, "image": given.image, "config": dict(given.config)}
+    try:
+        values = values_of(given)
+    except RefusedError as error:
+        return fail(str(error), 2)
+    question = {
+        "format": given.format,
+        "image": given.image,
+        "config": dict(given.config),
+        "values": values,
+    }
     with probe.nothing_left():
         report = probe.ask(plugin, given.timeout, question)
     if report.problem is not None:
@@ -60,7 +72,8 @@ def run(given: argparse.Namespace) -> int:
         note("the operator since 2025-10 does not take it: --format module prints what it takes")
     for warning in report.answer["warnings"]:
         note(warning)
-    from modulehost.plugin.definition import to_yaml
+    from modulehost.plugin.definition_yaml import to_yaml
 
-    sys.stdout.buffer.write(to_yaml(report.answer["document"]).encode())
+    made = to_yaml(report.answer["document"], report.answer["comments"])
+    sys.stdout.buffer.write(made.encode())
     return 0

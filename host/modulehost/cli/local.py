@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from modulehost.cli.arguments import seconds
+from modulehost.cli.arguments import add_config, add_values, seconds
 from modulehost.local.state import STUCK_AFTER
 
 _COMMANDS = {
@@ -84,6 +84,13 @@ def _add_file(command: argparse.ArgumentParser) -> None:
         help="YAML or JSON with Modules; - is standard input",
     )
     command.add_argument("--plugin", metavar="NAME", default="", help="the plugin to serve")
+    add_config(command, "values for the Module's spec.config")
+    add_values(command)
+    command.add_argument(
+        "--env-file",
+        metavar="FILE",
+        help="variables for the host and its plugin, KEY=VALUE a line",
+    )
     command.add_argument(
         "--kubeconfig",
         metavar="FILE",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 
@@ -23,6 +24,8 @@ from modulehost.local.store import Home, Store
 def run(given: argparse.Namespace) -> int:
     """Do what the subcommand says; a refusal is one line."""
     try:
+        if getattr(given, "env_file", None) is not None:
+            os.environ.update(files.read_environ(given.env_file))
         status: int = _DO[given.local](given)
     except RefusedError as error:
         return fail(str(error), 2)

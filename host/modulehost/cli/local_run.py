@@ -19,7 +19,10 @@ from modulehost.local.store import Home
 from modulehost.shared.records import Operation
 
 _KNOWN = ("operation", "plugin", "request_id")  # of a log line under its operation
-_DULL = ("listening", "operation finished", "call refused")  # told by what is printed anyway
+_DULL = (  # told by what is printed anyway, or of no use without a cluster
+    *("listening", "operation finished", "call refused"),
+    "whether the call is for this pod is not known",
+)
 _LIFE: tuple[Operation, ...] = ("install", "sleep", "resume", "uninstall")
 
 

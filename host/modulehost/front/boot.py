@@ -33,10 +33,12 @@ def _operations() -> Operations:
 
 
 operations = _operations()
+watcher = None
 if RELOAD in os.environ:
     from modulehost.front.reload import Watcher
 
-    Watcher(operations).start()
+    watcher = Watcher(operations)
+    watcher.start()
 operations.start()
 
 import_with_late("flask.app", SERVER_LATE, used=("cli",))
@@ -45,3 +47,5 @@ from modulehost.front.app import create_app  # noqa: E402 - see above
 
 app = create_app(operations, float(os.environ.get(STARTED, time.monotonic())))
 app.extensions["modulehost"] = operations
+if watcher is not None:
+    app.before_request(watcher.look_now)

@@ -197,7 +197,9 @@ def _give(last: Entry, operation: OperationName, sent: bytes) -> Given:
         return as_sent
     is_kept = outcome.is_json and _canonical(sent) == outcome.text
     if sent != last.sent and _canonical(sent) != _canonical(last.sent):
-        return as_sent if is_kept else Given(as_sent.metadata, EDITED)
+        left_nothing = not last.succeeded and outcome.text in (last.sent, _canonical(last.sent))
+        is_first = operation == "install" and left_nothing
+        return as_sent if is_kept or is_first else Given(as_sent.metadata, EDITED)
     repeated = operation == last.operation and last.succeeded and last.delivered
     return as_sent if repeated or is_kept else Given(outcome, RESTORED)
 

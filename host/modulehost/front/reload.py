@@ -20,8 +20,19 @@ from modulehost.front.operations import Operations
 from modulehost.plugin import discovery
 from modulehost.shared.errors import PluginError
 
+try:
+    from watchfiles import watch
+except ImportError:  # of the extra dev
+    watch = None  # type: ignore[assignment]
+
 EVERY: Final = 0.25
-"""Seconds between two looks at the files; a change counts once two of them have seen the same."""
+"""Seconds between two looks at the files, where the package watchfiles does not tell of changes."""
+
+AT_LEAST: Final = 1.0
+"""Seconds between two looks where it does: it sees files, and not what is installed."""
+
+QUIET: Final = 0.1
+"""Seconds for which the files must stay as they are, unless a call comes."""
 
 ENTRY_POINT: Final = "the entry point"
 
@@ -40,21 +51,45 @@ class Watcher(threading.Thread):
             del sys.path[0]  # a runner is started with -P, and does not look there
         # else what is saved twice in a second may be taken for what was compiled in between
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        self._lock = threading.Lock()
         self._loaded = self._look()
 
     def run(self) -> None:
         """Look, until the host ends."""
-        state = self._loaded
         while True:
-            time.sleep(EVERY)
-            before, state = state, self._look()
-            if state == before and state != self._loaded:
-                self._reload(state)
+            self._await_change()
+            state = self._look()
+            while state != self._loaded:
+                time.sleep(QUIET)
+                before, state = state, self._look()
+                if state == before:
+                    self._reload(state)
+
+    def look_now(self) -> None:
+        """A call has come: what was saved before it counts for it."""
+        self._reload(self._look())
 
     def _look(self) -> State:
         return look(self._operations.settings.plugin)
 
+    def _await_change(self) -> None:
+        folders = {os.path.dirname(path) for path in self._loaded if path.startswith("/")}  # noqa: PTH120 - as text
+        there = [folder for folder in folders if os.path.isdir(folder)]  # noqa: PTH112
+        if watch is None or not there:
+            time.sleep(EVERY)
+            return
+        timeout = int(AT_LEAST * 1000)
+        for _ in watch(
+            *there, recursive=False, watch_filter=None, rust_timeout=timeout, yield_on_timeout=True
+        ):
+            return
+
     def _reload(self, state: State) -> None:
+        with self._lock:
+            if state != self._loaded:
+                self._load(state)
+
+    def _load(self, state: State) -> None:
         names = state.keys() | self._loaded.keys()
         changed = sorted(name for name in names if state.get(name) != self._loaded.get(name))
         more = [f"and {len(changed) - _MOST_NAMES} more"] if len(changed) > _MOST_NAMES else []

@@ -29,6 +29,25 @@ def choose(found: list[discovery.Found], image: str, named: str, wanted: str) ->
     )
 
 
+def image_notes(
+    found: list[discovery.Found], image: str, served: str, *, was_named: bool
+) -> list[str]:
+    """What somebody should know who has named a Module's image, and is served that plugin."""
+    names = {one.name: (_plain(one.package), _plain(one.name)) for one in found}
+    repository = repository_of(image)
+    if repository in names[served] or "{{" in image:
+        return []
+    others = [name for name, called in names.items() if repository in called]
+    if others:
+        return [f"the image {image} is that of the plugin {others[0]}, but {served} is served"]
+    if was_named:
+        return []
+    return [
+        f"the image {image} is called after neither the plugin {served} nor its package, which is"
+        " served: is it the right one?"
+    ]
+
+
 def repository_of(image: str) -> str:
     """``shop`` of ``registry.example.com:5000/team/shop:1.0@sha256:...``."""
     return _plain(image.partition("@")[0].rpartition("/")[2].partition(":")[0])

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from modulehost.local import schema as shape
 from modulehost.local.errors import RefusedError
+from modulehost.shared.image import image_problem
 
 API_VERSION: Final = "batch.forkspacer.com/v1"
 
@@ -124,6 +125,9 @@ def take(
         raise RefusedError(f"{path}: {'; '.join(found)}")
     if is_strict and "custom" not in document["spec"]:
         raise RefusedError(f"{path}: spec.custom is missing: it names the image")
+    image = (document["spec"].get("custom") or {}).get("image", "")
+    if is_strict and image and "{{" not in image and (problem := image_problem(image)):
+        raise RefusedError(f"{path}: spec.custom.image: {problem}")
     return Taken(Module(document), given, dropped, schema)
 
 

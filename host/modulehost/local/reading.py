@@ -47,6 +47,14 @@ def read(path: str, text: bytes, kind: str = "Module") -> list[dict[str, Any]]:
     return found
 
 
+def read_values(path: str, text: bytes) -> dict[str, Any]:
+    """The values for a Module's spec.config in a file of their own. Raises RefusedError."""
+    documents = [one for one in _parse(path, text) if one is not None]
+    if len(documents) > 1 or not isinstance(documents[0] if documents else {}, dict):
+        raise RefusedError(f"{path} has no values: write KEY: VALUE, a line each")
+    return _plain(path, documents[0]) if documents else {}
+
+
 def _parse(path: str, text: bytes) -> list[Any]:
     def pairs(given: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}

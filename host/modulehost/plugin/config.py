@@ -43,10 +43,12 @@ class Item:
         self.type = _revealed(field.type)
         self.is_wrapped = self.type != field.type
         info = _without_none(inspect.type_info(self.type))
-        self.title = ""
+        self.title = self.description = ""
         self.extra: dict[str, Any] = {}
         while isinstance(info, inspect.Metadata):  # the outermost first, and that one wins
-            self.title = self.title or (info.extra_json_schema or {}).get("title", "")
+            told = info.extra_json_schema or {}
+            self.title = self.title or told.get("title", "")
+            self.description = self.description or told.get("description", "")
             self.extra = {**(info.extra or {}), **self.extra}
             info = _without_none(info.type)
         self.info = info

@@ -20,6 +20,7 @@ from modulehost.plugin.config import Item, Schema, options_of
 from modulehost.plugin.discovery import Found, Plugin
 from modulehost.plugin.re2 import regex_warnings
 from modulehost.shared.errors import ConfigError, PluginError, one_line
+from modulehost.shared.image import image_problem
 
 SUPPORTED = ">= 0.0.0, < 1.0.0"
 """What a definition says of operators; only those before October 2025 look at it."""
@@ -42,6 +43,10 @@ class Asked(msgspec.Struct):
     format: Literal["custom", "module"] = "module"
     image: str | None = None
     config: dict[str, str] = {}
+    """As somebody has typed it."""
+
+    values: dict[str, Any] = {}
+    """As a file has it; ``config`` wins."""
 
 
 class Answer(msgspec.Struct):
@@ -50,6 +55,8 @@ class Answer(msgspec.Struct):
     document: dict[str, Any] = {}
     warnings: list[str] = []
     refused: str = ""
+    comments: dict[str, str] = {}
+    """What the items are for, by alias: neither document has a field for it."""
 
 
 def answer(plugin: Plugin, question: dict[str, Any]) -> dict[str, Any]:
@@ -63,37 +70,19 @@ def answer(plugin: Plugin, question: dict[str, Any]) -> dict[str, Any]:
     return plain
 
 
-_NO_TEXT_FOR_SOME = re.compile(r"[-+]?\.?\d|[yn]$", re.IGNORECASE)
-
-
-def to_yaml(document: dict[str, Any]) -> str:
-    """The document in a form that any YAML reads the same way, Go's too. Needs PyYAML."""
-    import yaml
-
-    class Dumper(yaml.SafeDumper):  # type: ignore[misc] # yaml has no types
-        def ignore_aliases(self, data: object) -> bool:
-            return True
-
-    def represent(dumper: Any, text: str) -> Any:
-        style = '"' if _NO_TEXT_FOR_SOME.match(text) or not text.isprintable() else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-    Dumper.add_representer(str, represent)
-    text: str = yaml.dump(
-        document, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=math.inf
-    )
-    return text
-
-
 def make(plugin: Plugin, asked: Asked) -> Answer:
     """The document for one plugin."""
     items = plugin.schema.items if plugin.schema else []
     module = asked.format == "module"
-    if asked.config and not module:
-        return Answer(refused="a definition has no values: --config is for --format module")
-    values, refused = _read_values(plugin.schema, asked.config)
+    if (asked.config or asked.values) and not module:
+        return Answer(
+            refused="a definition has no values: --config and --values are for --format module"
+        )
+    values, refused = _read_values(plugin.schema, asked)
     if refused:
         return Answer(refused=refused)
+    if asked.image and (problem := image_problem(asked.image)):
+        return Answer(refused=f"--image: {problem}")
     described = [Described(item) for item in items]
     warnings = []
     for one in described:
@@ -110,16 +99,23 @@ def make(plugin: Plugin, asked: Asked) -> Answer:
     if plugin.permissions:
         spec["permissions"] = list(plugin.permissions)
     document = _module(plugin.found, described, spec, values) if module else None
-    return Answer(document or _custom(plugin.found, described, spec), warnings)
+    return Answer(
+        document or _custom(plugin, described, spec),
+        warnings,
+        comments={item.alias: item.description for item in items if item.description},
+    )
 
 
-def _custom(found: Found, described: list[Described], spec: dict[str, Any]) -> dict[str, Any]:
+def _custom(plugin: Plugin, described: list[Described], spec: dict[str, Any]) -> dict[str, Any]:
+    found = plugin.found
     metadata = {
         "name": found.package,
         "version": found.version,
         "supportedOperatorVersion": SUPPORTED,
         "description": found.summary,
         "author": _author(found.package),
+        "category": plugin.category,
+        "resource_usage": plugin.resource_usage,
     }
     document: dict[str, Any] = {
         "kind": "Custom",
@@ -290,14 +286,15 @@ def _module_warnings(one: Described, is_given: bool) -> Iterator[str]:
         yield "it is secret, but whoever may read the Module can read its spec.config"
 
 
-def _read_values(schema: Schema | None, given: dict[str, str]) -> tuple[dict[str, Any], str]:
+def _read_values(schema: Schema | None, asked: Asked) -> tuple[dict[str, Any], str]:
     """The values as JSON has them, and why they are refused."""
     if schema is None:
-        return {alias: _from_json(text) for alias, text in given.items()}, ""
+        typed = {alias: _from_json(text) for alias, text in asked.config.items()}
+        return asked.values | typed, ""
     items = {item.alias: item for item in schema.items}
     values: dict[str, Any] = {}
     problems = []
-    for alias, text in given.items():
+    for alias in asked.values | asked.config:
         if alias not in items:
             close = get_close_matches(alias, items, 1)
             cure = (
@@ -305,13 +302,17 @@ def _read_values(schema: Schema | None, given: dict[str, str]) -> tuple[dict[str
             )
             problems.append(f"there is no item {alias}; {cure}")
             continue
-        values[alias] = _value(items[alias], text)
+        if alias in asked.config:
+            values[alias] = _value(items[alias], asked.config[alias])
+        else:
+            values[alias] = asked.values[alias]
         try:
             items[alias].convert(values[alias])
         except (ValueError, TypeError):
             problems.append(f"{alias}: it takes {items[alias].takes}")
     if problems:
-        return {}, f"--config: {'; '.join(problems)}"
+        options = [f"--{name}" for name in ("config", "values") if getattr(asked, name)]
+        return {}, f"{' and '.join(options)}: {'; '.join(problems)}"
     missing = any(item.required and item.alias not in values for item in schema.items)
     if missing or not values:
         return values, ""

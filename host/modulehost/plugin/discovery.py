@@ -58,6 +58,8 @@ class Plugin(NamedTuple):
     has_health: bool
     metadata_version: int = 1
     migrations: dict[int, Callable[[dict[str, Any]], None]] = {}  # noqa: RUF012 - of a tuple
+    category: str = ""
+    resource_usage: dict[str, str] | None = None
 
     def call(self, hook: str, **arguments: object) -> object:
         """Call a hook through pluggy."""
@@ -184,6 +186,8 @@ def load(found: Found) -> Plugin:
                 "health" in hooks,
                 getattr(manager, "metadata_version", 1),
                 getattr(manager, "migrations", {}),
+                getattr(manager, "category", ""),
+                getattr(manager, "resource_usage", None),
             )
     except BaseException as error:
         raise PluginError(

@@ -91,7 +91,7 @@ def _signature_problems(name: str, function: Any) -> Iterator[str]:
 
 
 def extra_problems(manager: object) -> Iterator[str]:
-    """What is wrong with config, permissions and deadlines."""
+    """What is wrong with what is declared beside the hooks."""
     config = getattr(manager, "config", None)
     if config is not None:
         if not (inspect.isclass(config) and issubclass(config, msgspec.Struct)):
@@ -109,3 +109,11 @@ def extra_problems(manager: object) -> Iterator[str]:
         for name, value in deadlines.items()
     ):
         yield "deadlines is not a dict from operation to seconds, like {'install': 1800}"
+    if not isinstance(getattr(manager, "category", ""), str):
+        yield "category is no text"
+    usage = getattr(manager, "resource_usage", None)
+    if usage is not None and not (
+        isinstance(usage, dict)
+        and all(key in ("cpu", "memory") and isinstance(value, str) for key, value in usage.items())
+    ):
+        yield "resource_usage is not a dict like {'cpu': '10m', 'memory': '64Mi'}"
