@@ -26,6 +26,8 @@ PROMISED = {
     "MODULE_MAX_METADATA": ("192KiB", "max_metadata", 196_608),
     "MODULE_LOG_LEVEL": ("info", "log_level", "info"),
     "MODULE_LOG_FORMAT": ("", "log_format", None),
+    "MODULE_SECRETS": ("kubernetes", "secrets", "kubernetes"),
+    "MODULE_STORE": ("", "store", None),
 }
 """What documentation and image promise: text, field and value of each default."""
 

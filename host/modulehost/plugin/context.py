@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from modulehost.plugin.ledger import Created, Ledger
+    from modulehost.plugin.store import Store
     from modulehost.shared.settings import Settings
 
 C = TypeVar("C")
@@ -180,7 +181,7 @@ class Context(Generic[C]):
         """
         self._host.checkpoint()
 
-    def creating(self, kind: str, name: str, **details: Any) -> AbstractContextManager[Created]:
+    def creating(self, kind: str, name: str, /, **details: Any) -> AbstractContextManager[Created]:
         """Note a thing in the ledger, have the block make it, and confirm it.
 
         ``with ctx.creating("database", "shop"):``. The note is kept before the block begins,
@@ -249,6 +250,16 @@ class Context(Generic[C]):
         if not isinstance(text, str):
             raise TypeError(f"redact takes text, not {type(value).__name__}")
         self._host.redact([text])
+
+    @property
+    def store(self) -> Store:
+        """What outlives the pod, and is too large for the metadata; where MODULE_STORE says.
+
+        Raises ``ModuleError`` when none is configured, or it is not there.
+        """
+        from modulehost.plugin.store import Store, back_end  # not every plugin has one
+
+        return Store(self, back_end(self._host.settings.store, self.redact))
 
     def secret(
         self, name: str, key: str, *, make: Callable[[], str | Secret[str]] | None = None

@@ -1,0 +1,57 @@
+"""Keeps a dump in the store while it sleeps; ``size`` of the environment is its bytes.
+
+``fault`` says once what goes wrong while it is written: "die" or "fail".
+"""
+
+import io
+import os
+import random
+import signal
+from typing import Any
+
+import beast
+
+from modulehost import Context, ModuleError, hookimpl
+
+SIZE = int(os.environ.get("SIZE", "3000000"))
+PIECE = 100_000
+
+
+class Manager(beast.Manager):
+    """Sleep writes, resume reads and compares, uninstall removes all."""
+
+    @hookimpl
+    def sleep(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
+        number = metadata.get("dumps", 0) + 1
+        generator = random.Random(number)
+        with ctx.store.write("shop.dump") as file:
+            for _ in range(SIZE // PIECE):
+                file.write(generator.randbytes(PIECE))
+            self._go_wrong()
+        metadata["dumps"] = number
+        metadata["names"] = ctx.store.names()
+
+    @hookimpl
+    def resume(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
+        generator = random.Random(metadata["dumps"])
+        with ctx.store.read("shop.dump") as raw:
+            file = io.BufferedReader(raw)
+            for _ in range(SIZE // PIECE):
+                if file.read(PIECE) != generator.randbytes(PIECE):
+                    raise ModuleError("the dump is another one")
+            assert file.read(1) == b""
+
+    @hookimpl
+    def uninstall(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
+        beast.tell("created", "\n".join(str(made.confirmed) for made in ctx.created("stored")))
+        for thing in ctx.created("stored"):
+            ctx.store.delete(thing.name)
+
+    def _go_wrong(self) -> None:
+        path = beast.FOLDER / "fault"
+        how = path.read_text() if path.exists() else ""
+        path.unlink(missing_ok=True)
+        if how == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if how == "fail":
+            raise ModuleError("half-way through")
