@@ -150,7 +150,14 @@ def messages() -> Iterator[str]:
 def rows() -> list[list[str]]:
     """The cells of each row of the page's tables."""
     lines = (ROOT / "docs/errors.md").read_text().splitlines()
-    found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
+    found = [
+        [
+            cell.strip().replace("`metadata[", "metadata[").replace("]`", "]")
+            for cell in line.split("|")[1:-1]
+        ]
+        for line in lines
+        if "|" in line
+    ]
     heads = [number for number, row in enumerate(found) if row[0] in HEADS]
     assert heads
     told = [row for row in found if row[0] not in HEADS]

@@ -13,8 +13,9 @@ from flask import Flask, Response, request
 from gunicorn.http.errors import NoMoreData
 from werkzeug.exceptions import BadHost, HTTPException, MethodNotAllowed, NotFound
 
+from modulehost.front.answer import Answer
 from modulehost.front.clients import Client
-from modulehost.front.operations import Answer, Operations, Request
+from modulehost.front.operations import Operations, Request
 from modulehost.front.worker import what_is_wrong
 from modulehost.shared.errors import HostError, RequestError, one_line
 from modulehost.shared.logs import format_error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import Final, NamedTuple
 
+from modulehost.front.answer import Answer
 from modulehost.front.front_lock import POLL, FrontLock
 from modulehost.front.health import Health
 from modulehost.front.journal import EDITED, RESTORED, Given, Journal
@@ -92,7 +93,7 @@ class Operations:
         turn = self._turns.take(
             request.operation, request.client, lambda: metadata.decode(request.body)
         )
-        answer = Answer(self, turn)
+        answer = Answer(turn, self._finished)
         try:
             self._hold_lock(turn)
             self._admit(request, turn)
@@ -327,33 +328,8 @@ class Operations:
             self._runners.join(2)
         linux.kill_children()
 
-    def finished(self, turn: Turn, *, delivered: bool) -> None:
+    def _finished(self, turn: Turn, *, delivered: bool) -> None:
         """The answer has gone out, or never will: the next one's turn."""
         if delivered:
             self._journal.delivered()
         self._turns.release(turn)
-
-
-class Answer:
-    """What an operation answers. The turn is held until it is closed."""
-
-    def __init__(self, operations: Operations, turn: Turn) -> None:
-        self._operations = operations
-        self._turn: Turn | None = turn
-        self._delivered = False
-        self.metadata = b"{}"
-
-    def written(self) -> None:
-        """The whole answer is written: to the client the operation is over."""
-        if self._turn is not None:
-            self._turn.is_answered = True
-
-    def delivered(self) -> None:
-        """The whole answer has gone into the socket."""
-        self._delivered = True
-
-    def close(self) -> None:
-        """Settle whether it was delivered, and give the turn to the next."""
-        turn, self._turn = self._turn, None
-        if turn is not None:
-            self._operations.finished(turn, delivered=self._delivered and not turn.client_gone)
