@@ -188,7 +188,7 @@ class TestTold:
     [
         ("MODULE_IDEL", "MODULE_IDEL is no setting; did you mean MODULE_IDLE?"),
         ("MODULE_PLUGINS", "MODULE_PLUGINS is no setting; did you mean MODULE_PLUGIN?"),
-        ("MODULE_TOKEN", "MODULE_TOKEN is no setting; modulehost serve --help lists them"),
+        ("MODULE_QUARK", "MODULE_QUARK is no setting; modulehost serve --help lists them"),
     ],
 )
 def test_a_variable_that_looks_like_a_setting_is_told(variable: str, told: str) -> None:

@@ -1,7 +1,8 @@
 """gunicorn's part: it takes the calls, keeps the journal, and looks after the runner.
 
 Process: gunicorn's arbiter, which ``gunicorn.py`` sets up; and its one worker, the front.
-Threads: its main one, a pool for the clients, ``runners``, ``plugin's`` two streams, ``stop``;
+Threads: its main one, a pool for the clients, ``runners``, ``plugin's`` two streams, ``stop``,
+    ``search for a swap`` before the first operation;
     ``reload`` where the plugin's files are watched.
 Reads: requests; from the runner ``Done``, ``Checkpoint``, ``Loaded``, ``LoadFailed``,
     ``Snapshot``, ``Progress``, ``Health``, ``KnowSecrets``; what the plugin prints.
