@@ -1,10 +1,12 @@
-"""A store in a bucket, on a real S3 server over HTTP: moto's."""
+"""A store in a bucket, on a real S3 server over HTTP: moto's, in an environment of its own.
+
+What that needs does not go together with the versions of constraints.txt.
+"""
 
 from __future__ import annotations
 
 import secrets
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,9 @@ import pytest
 from support.host import StartHost, free_port
 from support.processes import wait_until
 from support.stores import check_a_life, check_a_write_that_fails
+from support.venv import Environment, pip
 
-pytest.importorskip("moto", reason="it takes the extra e2e")
+MOTO = ("moto==5.2.5", "flask", "flask-cors")
 LARGE = 40_000_000  # more than two parts
 
 
@@ -46,13 +49,21 @@ class Bucket:
         return {key.removeprefix("shop/a/") for key in keys}
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python that has the server."""
+    environment = Environment.make(tmp_path_factory.mktemp("s3") / "venv")
+    pip("install", *MOTO, python=environment.python)
+    return environment.python
+
+
 @pytest.fixture
-def bucket(tmp_path: Path) -> Iterator[Bucket]:
+def bucket(tmp_path: Path, server: Path) -> Iterator[Bucket]:
     """A server in a process of its own."""
     port = free_port()
     code = f"from moto.server import main; main(['-H', '127.0.0.1', '-p', '{port}'])"
     with (tmp_path / "s3.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=log)
+        process = subprocess.Popen([server, "-c", code], stdout=log, stderr=log)
     bucket = Bucket(port)
 
     def answers() -> bool:

@@ -136,7 +136,7 @@ FORBIDDEN = b'{"message": "secrets \\"shop-db\\" is forbidden: User \\"u\\" cann
 @pytest.mark.parametrize(
     ("refusal", "words"),
     [
-        ((401, b'{"message": "Unauthorized"}'), "does not take the credentials (401): the token"),
+        ((401, b'{"message": "Unauthorized"}'), "answers 401 Unauthorized: "),
         ((403, FORBIDDEN), 'refuses: secrets "shop-db" is forbidden: User "u" cannot get it'),
         ((500, b"<html>"), "answers 500, and no JSON"),
         ((503, b"{}"), "refuses: it answers 503"),

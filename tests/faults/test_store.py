@@ -40,6 +40,21 @@ def test_a_dump_that_is_not_whole_never_takes_the_place_of_one(
     check_a_write_that_fails(host, lambda: keys(folder), how)
 
 
+def test_a_full_volume_fails_the_operation_with_the_path(
+    start_host: StartHost, folder: Path
+) -> None:
+    """A limit of the process stands for it. The older dump stays, nothing else does."""
+    host = start_host("stores_dumps", MODULE_STORE=folder)
+    metadata = host.call("sleep", {}).json
+    before = keys(folder)
+    (host.folder / "full").touch()
+    reply = host.call("sleep", metadata)
+    assert reply.status == 400
+    assert reply.text.startswith(f"{folder}/shop.dump.")
+    assert reply.text.endswith(".part cannot be written: File too large\n")
+    assert keys(folder) == before
+
+
 def test_two_modules_can_have_one_folder(start_host: StartHost, folder: Path) -> None:
     """With the same names; each removes its own."""
     hosts = [start_host("stores_dumps", MODULE_STORE=folder, SIZE=100_000) for _ in range(2)]

@@ -6,6 +6,7 @@
 import io
 import os
 import random
+import resource
 import signal
 from typing import Any
 
@@ -24,6 +25,8 @@ class Manager(beast.Manager):
     def sleep(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
         number = metadata.get("dumps", 0) + 1
         generator = random.Random(number)
+        if beast.told("full"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (PIECE, resource.RLIM_INFINITY))
         with ctx.store.write("shop.dump") as file:
             for _ in range(SIZE // PIECE):
                 file.write(generator.randbytes(PIECE))

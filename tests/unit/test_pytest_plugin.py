@@ -364,3 +364,54 @@ def test_the_tests_in_the_documentation_pass(run: pytest.Pytester, tmp_path: Pat
         "passed": 6,
         "deselected": len(CHECKS) - 1,
     }
+
+
+KEPT = """
+import pytest
+
+@pytest.mark.parametrize("processes", [
+    pytest.param(False), pytest.param(True, marks=pytest.mark.modulehost(processes=True))])
+def test_a_password(module, processes):
+    module.install()
+    password = (module.secrets / "shop-db/password").read_text()
+    assert [(made.kind, made.name) for made in module.created] == [("secret", "shop-db")]
+    assert password not in str(module.logs)
+    module.uninstall()
+    assert list(module.secrets.iterdir()) == []
+"""
+
+STORED = """
+import pytest
+
+@pytest.mark.parametrize("processes", [
+    pytest.param(False), pytest.param(True, marks=pytest.mark.modulehost(processes=True))])
+def test_a_dump(module, processes):
+    module.sleep()
+    [made] = module.created
+    assert [path.name for path in module.store.iterdir()] == [made.name]
+    module.resume()
+    module.uninstall()
+    assert list(module.store.iterdir()) == []
+"""
+
+VERSIONS = """
+import json
+
+def test_older_metadata(module):
+    module.operator.annotation = json.dumps({"name": "web"})
+    module.sleep()
+    assert module.metadata["ports"] == {"web": 80}
+"""
+
+
+@pytest.mark.parametrize(
+    ("plugin", "test", "passed"),
+    [("has_a_password", KEPT, 2), ("stores_dumps", STORED, 2), ("has_versions", VERSIONS, 1)],
+)
+def test_what_the_host_keeps_is_at_hand(
+    run: pytest.Pytester, tmp_path: Path, plugin: str, test: str, passed: int
+) -> None:
+    """Secrets, the store and the ledger, in folders of the test; older metadata is brought up."""
+    use(tmp_path, run, plugin)
+    counts, printed = outcomes(run, test)
+    assert counts == {"passed": passed}, printed

@@ -79,6 +79,11 @@ def secret(
         ctx.redact(value)
         with ctx.creating(KIND, name):
             place.write(name, key, value)
+    elif make is not None and any(
+        made.name == name and not made.confirmed for made in ctx.created(KIND)
+    ):
+        with ctx.creating(KIND, name):
+            pass  # it was made, and its process killed before it could say so
     ctx.redact(value)
     return Secret(value)
 
@@ -236,8 +241,8 @@ class Kubernetes:
             return None
         if status == 401:
             raise ModuleError(
-                f"the API server at {to} does not take the credentials (401): the token is no"
-                " longer valid, as after the operator's pod was replaced; renew the module's pod"
+                f"the API server at {to} answers 401 Unauthorized: the credentials are no longer"
+                " valid, as those of an operator's pod that was replaced"
             )
         if status >= 300:
             words = answer.get("message") or f"it answers {status}"

@@ -33,7 +33,7 @@ class BackEnd(Protocol):
     """Where objects are. All of it raises ModuleError with what cannot be done and why."""
 
     def create(self, key: str) -> Any:
-        """What the bytes of a new object are written to."""
+        """What the bytes of a new object are written to; closing it does not keep it."""
 
     def keep(self, key: str, file: Any) -> None:
         """It is whole: give it its name, on the disk."""
@@ -85,7 +85,11 @@ class Store:
                 yield writer
                 self._back_end.keep(key, file)
             except BaseException:
-                self._delete(made)
+                file.close()
+                try:
+                    self._delete(made)
+                except ModuleError:
+                    pass  # it stays in the ledger; why it was not written is what counts
                 raise
             made.details |= {"size": writer.size, "sha256": writer.sum.hexdigest()}
         for old in before:

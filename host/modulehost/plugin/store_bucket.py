@@ -92,6 +92,9 @@ class _Writer:
         with self._bucket._explained("written"):
             self.file.write(data)
 
+    def close(self) -> None:
+        """Nothing: it is kept by closing the file itself."""
+
 
 class _Reader:
     """Reads what comes in pieces."""

@@ -21,18 +21,17 @@ class Folder:
                 f"the store {folder} is not there: mount a volume, or set MODULE_STORE"
             )
 
-    def create(self, key: str) -> IO[bytes]:
+    def create(self, key: str) -> _File:
         path = f"{self._path(key)}.part"
         try:
-            return open(os.open(path, _FLAGS, 0o600), "wb")  # noqa: PTH123 - keep() closes it
+            return _File(path)
         except OSError as error:
             raise _cannot("written", path, error) from None
 
-    def keep(self, key: str, file: IO[bytes]) -> None:
+    def keep(self, key: str, file: _File) -> None:
         path = self._path(key)
         try:
-            file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file.fd)
             file.close()
             os.replace(f"{path}.part", path)  # noqa: PTH105
             folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -63,6 +62,24 @@ class Folder:
         if "/" in key:  # the metadata comes over the network
             raise ModuleError(f"{key} is no name in the store")
         return f"{self._folder}/{key}"
+
+
+class _File:
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.fd = os.open(path, _FLAGS, 0o600)
+
+    def write(self, data: memoryview) -> None:
+        try:
+            while len(data):
+                data = data[os.write(self.fd, data) :]
+        except OSError as error:
+            raise _cannot("written", self._path, error) from None
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
 
 def _cannot(what: str, path: str, error: OSError) -> ModuleError:

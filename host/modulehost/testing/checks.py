@@ -17,6 +17,7 @@ from modulehost.plugin.discovery import Found
 from modulehost.shared.errors import one_line
 from modulehost.testing.contract import CHECKS, Check, Scope, unknown
 from modulehost.testing.kill_check import Leftovers
+from modulehost.testing.places import places
 from modulehost.testing.server import HostStartError
 from modulehost.testing.target import DEFAULT_TIMEOUT, Broken, PluginTarget, Skipped, Target
 from modulehost.testing.wire import Server, WireError
@@ -49,7 +50,8 @@ class Checks:
         leftovers: Leftovers | None = None,
     ) -> Checks:
         """All checks, of an installed plugin; ``folder`` takes what its hosts write."""
-        target = PluginTarget(found, folder, config or {}, settings or {}, timeout, leftovers)
+        settings = {**places(folder), **(settings or {})}
+        target = PluginTarget(found, folder, config or {}, settings, timeout, leftovers)
         return cls(target, ("reads", "changes", "plugin"))
 
     @classmethod

@@ -34,6 +34,7 @@ from modulehost.shared.records import Operation as Name
 from modulehost.shared.records import Record as Message
 from modulehost.shared.settings import DEFAULT_DEADLINE, Settings
 from modulehost.testing.operator import SUCCESS, Operator, Outcome
+from modulehost.testing.places import places
 
 HUNG_UP: Final = "the client hung up"
 STOPPING: Final = "the host is stopping"
@@ -162,6 +163,7 @@ class LocalHost:
         self._found = found
         self._settings = Settings.from_env(
             {
+                **places(folder),
                 **os.environ,
                 "MODULE_CONFIG_DIR": str(self.config_dir),
                 "MODULE_STATE_DIR": str(folder / "state"),

@@ -9,9 +9,11 @@ from typing import Any
 
 from modulehost.plugin.config import FILE
 from modulehost.plugin.discovery import Found
+from modulehost.plugin.ledger import Created, Ledger
 from modulehost.shared.records import Operation
 from modulehost.testing.inprocess import LocalHost, LocalOperator
 from modulehost.testing.operator import Operator, Outcome
+from modulehost.testing.places import SECRETS, STORE
 from modulehost.testing.server import ModuleServer
 from modulehost.testing.wire import Server
 
@@ -38,8 +40,10 @@ class Module:
         configure: Callable[[Mapping[str, Any]], None],
         logs: Callable[[], list[dict[str, Any]]],
         health: Callable[[], tuple[bool, str]],
+        folder: Path,
     ) -> None:
         self.operator = operator
+        self._folder = folder
         self._configure = configure
         self._logs = logs
         self._health = health
@@ -48,6 +52,21 @@ class Module:
     def metadata(self) -> dict[str, Any]:
         """What the operator has stored, and sends with the next call: all numbers are floats."""
         return self.operator.metadata
+
+    @property
+    def created(self) -> list[Created]:
+        """What the stored metadata has in the ledger, the newest first."""
+        return Ledger(self.metadata, lambda: None).created()
+
+    @property
+    def secrets(self) -> Path:
+        """Where ``ctx.secret`` reads and keeps, as ``NAME/KEY``; unless MODULE_SECRETS is set."""
+        return self._folder / SECRETS
+
+    @property
+    def store(self) -> Path:
+        """Where ``ctx.store`` has its files, unless MODULE_STORE is set."""
+        return self._folder / STORE
 
     @property
     def events(self) -> list[str]:
@@ -105,14 +124,14 @@ def in_process(found: Found, folder: Path) -> Module:
         (host.config_dir / FILE).write_text(json.dumps(config))
 
     configure({})
-    return Module(LocalOperator(host), configure, lambda: host.logs, host.health)
+    return Module(LocalOperator(host), configure, lambda: host.logs, host.health, folder)
 
 
-def in_processes(server: ModuleServer) -> Module:
+def in_processes(server: ModuleServer, folder: Path) -> Module:
     """A module behind a real host."""
 
     def health() -> tuple[bool, str]:
         told = Server(server.url).get("/health").json()
         return told["healthy"], told["message"]
 
-    return Module(Operator(server.port), server.configure, lambda: server.logs, health)
+    return Module(Operator(server.port), server.configure, lambda: server.logs, health, folder)

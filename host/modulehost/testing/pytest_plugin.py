@@ -2,8 +2,10 @@
 
 ``module``         the plugin under a stand-in for the operator: ``module.install(config=...)``,
                    ``.sleep()``, ``.resume()``, ``.uninstall()``, ``.metadata``, ``.events``,
-                   ``.logs``, ``.health()``. It runs in this process; with
-                   ``@pytest.mark.modulehost(processes=True)`` behind a real host.
+                   ``.logs``, ``.health()``, ``.created``, and the folders ``.secrets`` and
+                   ``.store``, where ``ctx.secret`` and ``ctx.store`` keep things. It runs in
+                   this process; with ``@pytest.mark.modulehost(processes=True)`` behind a real
+                   host.
 ``module_server``  a real host on a free port: ``.port``, ``.url``, ``.logs``.
 
 The plugin is the one that the option ``modulehost_plugin`` names, or MODULE_PLUGIN, or the only
@@ -67,7 +69,7 @@ def module(
     folder = tmp_path_factory.mktemp("module")
     if processes:
         with _server(request.config, folder, settings) as server:
-            made = modules.in_processes(server)
+            made = modules.in_processes(server, folder)
             request.node.stash[_MODULE] = made
             with made.operator:
                 yield made
@@ -130,9 +132,10 @@ def _marked(request: pytest.FixtureRequest) -> tuple[bool, dict[str, Any]]:
 
 
 def _server(config: pytest.Config, folder: Path, settings: dict[str, Any]) -> ModuleServer:
+    from modulehost.testing.places import places
     from modulehost.testing.server import ModuleServer
 
-    return ModuleServer(folder, _plugin(config).name, **settings)
+    return ModuleServer(folder, _plugin(config).name, **{**places(folder), **settings})
 
 
 def _plugin(config: pytest.Config) -> Found:
