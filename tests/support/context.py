@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from modulehost import Context
-from modulehost.plugin.context import Cancellation
+from modulehost.plugin.cancellation import Cancellation
 from modulehost.shared.logs import Log
 from modulehost.shared.redaction import Redactor
 from modulehost.shared.settings import Settings

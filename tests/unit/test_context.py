@@ -16,7 +16,7 @@ from support.context import MARK, SOON, Stage, staged
 from support.processes import wait_until, with_variable
 
 from modulehost import Cancelled, Completed, Context, ModuleError, Secret
-from modulehost.plugin.context import Cancellation
+from modulehost.plugin.cancellation import Cancellation
 from modulehost.plugin.program_output import MAX_OUTPUT
 
 

@@ -17,7 +17,7 @@ from support.host import running
 import modulehost
 from modulehost import Completed, Context
 from modulehost.cli.parser import make_parser
-from modulehost.plugin import context
+from modulehost.plugin.cancellation import Cancellation
 from modulehost.plugin.hooks import ModuleSpec
 from modulehost.shared.settings import SETTINGS
 
@@ -96,7 +96,7 @@ def test_every_hook_is_documented() -> None:
 
 def test_every_member_of_the_context_is_documented() -> None:
     """With its arguments and their defaults; and nothing else is."""
-    cancellation = context.Cancellation()
+    cancellation = Cancellation()
     host: Any = None  # asked for nothing here
     made: Context[None] = Context(
         operation="install",

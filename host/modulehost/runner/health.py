@@ -7,7 +7,8 @@ import threading
 from _queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from modulehost.plugin.context import Cancellation, Context
+from modulehost.plugin.cancellation import Cancellation
+from modulehost.plugin.context import Context
 from modulehost.runner import forks
 from modulehost.runner.interpreter import Interpreter
 from modulehost.runner.module import Module

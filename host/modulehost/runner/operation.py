@@ -7,7 +7,8 @@ import threading
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from modulehost.plugin.context import Cancellation, Context
+from modulehost.plugin.cancellation import Cancellation
+from modulehost.plugin.context import Context
 from modulehost.runner.module import Module
 from modulehost.shared import metadata
 from modulehost.shared.channel import Channel

@@ -18,7 +18,7 @@ from typing import Any, Final
 from modulehost.front import outcomes
 from modulehost.front.journal import RESTORED, Journal
 from modulehost.plugin import discovery
-from modulehost.plugin.context import Cancellation
+from modulehost.plugin.cancellation import Cancellation
 from modulehost.runner.health import Health
 from modulehost.runner.hook import HookCall
 from modulehost.runner.interpreter import Interpreter

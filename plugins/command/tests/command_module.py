@@ -14,8 +14,9 @@ import structlog
 from structlog.testing import LogCapture
 from support.processes import wait_until
 
+from modulehost.plugin.cancellation import Cancellation
 from modulehost.plugin.config import Schema
-from modulehost.plugin.context import Cancellation, Context
+from modulehost.plugin.context import Context
 from modulehost.shared import metadata
 from modulehost.shared.errors import MetadataError, ModuleError
 from modulehost.shared.redaction import Redactor
