@@ -122,7 +122,7 @@ def test_several_documents() -> None:
     [
         ("apiVersion", None, "apiVersion is missing; write batch.forkspacer.com/v1"),
         ("apiVersion", "v1", "apiVersion is v1; write batch.forkspacer.com/v1"),
-        ("kind", "Modul", "m.yaml has no Module: it has Modul; modulehost definition"),
+        ("kind", "Modul", 'm.yaml: no matches for kind "Modul"; did you mean Module?'),
         ("kind", None, "is no Module: it has no kind"),
         ("metadata", None, "m.yaml: metadata.name is missing"),
         ("metadata.name", None, "m.yaml: metadata.name is missing"),
