@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from markdown.extensions import Extension
+
+from modulehost import __version__
 from modulehost.cli.parser import make_parser
 
 ROOT: Final = Path(__file__).parents[1]
@@ -32,6 +35,21 @@ _TEST: Final = re.compile(r"<code>((?:tests|plugins)/[^<]*::\w+)</code>")
 _FETCHED: Final = re.compile(
     r"<(?:script|img|iframe|source|link)\b[^>]*\s(?:src|href)=[\"']?(?:https?:)?//[^>]*>"
 )
+
+
+class _TwoSpaces(Extension):  # type: ignore[misc] # markdown has no types
+    """A list in a list is two spaces in, as on GitHub; Python-Markdown would have four."""
+
+    def extendMarkdown(self, md: Any) -> None:  # noqa: N802 - Python-Markdown's name
+        md.tab_length = 2
+        md.build_parser()  # its processors know the length from when they are made
+
+
+def on_config(config: Any) -> Any:
+    """Tell the version, and read nested lists as they are written."""
+    config.site_name = f"{config.site_name} {__version__}"
+    config.markdown_extensions.insert(0, _TwoSpaces())  # the others add to its parser
+    return config
 
 
 def on_files(files: Any, config: Any) -> Any:

@@ -60,6 +60,7 @@ def test_an_operation_has_one_line_at_its_start_and_one_at_its_end(
     assert (finished["level"], finished["outcome"]) == (level, outcome)
     assert 0 < finished["seconds"] < 10
     assert finished.get("reason") == body.get("fail")
+    assert host.events("call refused") == []  # told already
 
 
 def test_a_call_that_is_refused_has_a_line(host: Host) -> None:

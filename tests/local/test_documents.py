@@ -122,7 +122,7 @@ def test_several_documents() -> None:
     [
         ("apiVersion", None, "apiVersion is missing; write batch.forkspacer.com/v1"),
         ("apiVersion", "v1", "apiVersion is v1; write batch.forkspacer.com/v1"),
-        ("kind", "Modul", "m.yaml has no Module: it has Modul; modulehost definition"),
+        ("kind", "Modul", 'm.yaml: no matches for kind "Modul"; did you mean Module?'),
         ("kind", None, "is no Module: it has no kind"),
         ("metadata", None, "m.yaml: metadata.name is missing"),
         ("metadata.name", None, "m.yaml: metadata.name is missing"),
@@ -324,3 +324,16 @@ def test_an_image_of_another_plugin_is_told(image: str, was_named: bool, told: l
     """Also where only one plugin is there: it is then served for whatever image."""
     found = [Found(name, "x", f"modulehost-{name}", "1", "") for name in ("shop", "bank")]
     assert image_notes(found, image, "shop", was_named=was_named) == told
+
+
+def test_a_kind_that_is_nearly_a_module_is_refused() -> None:
+    """As kubectl does; a document of another kind is passed over, and told."""
+    module = b"kind: Module\nmetadata: {name: shop}\n---\n"
+    told: list[str] = []
+    [found] = reading.read("a.yaml", module + b"kind: Secret\n", tell=told.append)
+    assert found["kind"] == "Module"
+    assert told == ["a.yaml: a document of the kind Secret is passed over"]
+    for kind in ("Modul", "module", "Modules"):
+        with pytest.raises(RefusedError) as caught:
+            reading.read("a.yaml", module + f"kind: {kind}\n".encode())
+        assert str(caught.value) == f'a.yaml: no matches for kind "{kind}"; did you mean Module?'

@@ -261,3 +261,25 @@ def test_no_color_is_respected(local: Local) -> None:
 def test_a_file_gets_plain_text(local: Local) -> None:
     """Without anything that a terminal would obey."""
     assert "\x1b" not in local.good("run", "-f", local.module(), TERM="xterm-256color")
+
+
+def test_watching_it_lives_again_when_something_is_saved(local: Local) -> None:
+    """The plugin as it is then; Ctrl-C between two lives ends it, and nothing is left."""
+    process = local.start("run", "--watch", "-f", local.module("good"))
+    assert process.stdout
+    assert process.stderr
+    lines = iter(process.stdout.readline, "")
+    assert any("lived its whole life" in line for line in lines)
+    plugin = local.site / "good.py"
+    plugin.write_text(plugin.read_text() + "\nraise RuntimeError('saved')\n")
+    assert any("RuntimeError: saved" in line for line in lines)
+    assert any("failed to install" in line for line in lines)
+    plugin.write_text(plugin.read_text().replace("raise RuntimeError('saved')", ""))
+    assert any("lived its whole life" in line for line in lines)
+    notes = iter(process.stderr.readline, "")
+    for _ in range(3):  # the last life is over, too
+        assert any("again when something is saved" in line for line in notes)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert local.hosts == []

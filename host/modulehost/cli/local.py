@@ -60,6 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long the Module may be on its way before it is failed (default: %(default)g)",
     )
+    made["run"].add_argument(
+        "--watch", action="store_true", help="again whenever the plugin or a file is saved"
+    )
     made["list"].add_argument("--names", action="store_true", help="print the names alone")
     made["describe"].add_argument(
         "--json", action="store_true", help="print the Module as kubectl would, and its events"

@@ -12,6 +12,7 @@ from modulehost.cli.local_look import describe, list_all, logs
 from modulehost.cli.local_report import Reporter
 from modulehost.cli.said import fail, note
 from modulehost.cli.terminal import Screen
+from modulehost.front.reload import EVERY, look
 from modulehost.local import pod
 from modulehost.local.admission import annotations_of, may_change, merged
 from modulehost.local.documents import Module, Taken
@@ -19,6 +20,7 @@ from modulehost.local.errors import RefusedError
 from modulehost.local.life import Life
 from modulehost.local.state import MOVING, State
 from modulehost.local.store import Home, Store
+from modulehost.plugin import discovery
 
 
 def run(given: argparse.Namespace) -> int:
@@ -214,6 +216,30 @@ def _what_is_left(home: Home, state: State) -> str:
 
 
 def _run(given: argparse.Namespace) -> int:
+    if not given.watch:
+        return _run_once(given)
+    while True:
+        before = _seen(given)
+        try:
+            if _run_once(given) == 130:
+                return 130
+        except RefusedError as error:
+            note(str(error))
+        note("again when something is saved; Ctrl-C ends it")
+        while _seen(given) == before:
+            time.sleep(EVERY)
+
+
+def _seen(given: argparse.Namespace) -> list[object]:
+    """What a change of changes: the installed plugins, or the one that is named, and the files."""
+    named = given.plugin or os.environ.get("MODULE_PLUGIN", "").strip()
+    names = [named] if named else [plugin.name for plugin in discovery.find()]
+    files = [file for file in (given.file, given.values, given.env_file) if file]
+    times = [os.stat(file).st_mtime_ns for file in files if os.path.exists(file)]  # noqa: PTH110, PTH116
+    return [*map(look, names), times]
+
+
+def _run_once(given: argparse.Namespace) -> int:
     from modulehost.cli.local_run import live
 
     store = Store()

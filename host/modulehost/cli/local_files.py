@@ -25,7 +25,7 @@ def asked(given: argparse.Namespace) -> list[Taken]:
     shape = schema.MODULE if given.crd is None else _crd(given.crd)
     path = "standard input" if given.file == "-" else given.file
     found = []
-    documents = reading.read(path, _text(given.file))
+    documents = reading.read(path, _text(given.file), tell=note)
     if (values := values_of(given)) or given.config:
         if len(documents) > 1:
             raise RefusedError(

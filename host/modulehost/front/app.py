@@ -17,7 +17,7 @@ from modulehost.front.answer import Answer
 from modulehost.front.clients import Client
 from modulehost.front.operations import Operations, Request
 from modulehost.front.worker import what_is_wrong
-from modulehost.shared.errors import HostError, RequestError, one_line
+from modulehost.shared.errors import HostError, OperationError, RequestError, one_line
 from modulehost.shared.logs import format_error
 from modulehost.shared.records import OPERATIONS, OperationName
 
@@ -76,13 +76,14 @@ def create_app(operations: Operations, started: float) -> Flask:
         return response
 
     def refuse(error: HostError) -> Response:
-        operations.log.event(
-            "warning",
-            "call refused",
-            path=request.path,
-            request_id=_request_id(),
-            reason=str(error),
-        )
+        if not isinstance(error, OperationError):
+            operations.log.event(
+                "warning",
+                "call refused",
+                path=request.path,
+                request_id=_request_id(),
+                reason=str(error),
+            )
         return Response(f"{error}\n", 400, content_type=_TEXT)
 
     def fail(error: Exception) -> Response:

@@ -20,7 +20,7 @@ from modulehost.front.swap import refuse_swap
 from modulehost.front.turns import Turn, Turns
 from modulehost.shared import linux, metadata
 from modulehost.shared.channel import ChannelClosedError
-from modulehost.shared.errors import HostError, NotCallableError
+from modulehost.shared.errors import HostError, NotCallableError, OperationError
 from modulehost.shared.kubeconfig import kubeconfig
 from modulehost.shared.logs import Log
 from modulehost.shared.records import (
@@ -161,7 +161,7 @@ class Operations:
         if done.kind == "refused":
             raise NotCallableError(done.reason)
         if done.kind != "succeeded":
-            raise HostError(done.reason)
+            raise OperationError(done.reason)
         if request.operation == "uninstall":
             self._journal.clear()
         return b"{}" if done.metadata is None else done.metadata.text

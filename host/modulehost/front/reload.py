@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from importlib import invalidate_caches
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from modulehost.front.operations import Operations
 from modulehost.plugin import discovery
 from modulehost.shared.errors import PluginError
+
+if TYPE_CHECKING:
+    from modulehost.front.operations import Operations
 
 try:
     from watchfiles import watch

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -24,8 +25,13 @@ _GO_NUMBERS: Final = {
 """What Go's YAML takes for a number: 1e3 is one, 12:30 is not."""
 
 
-def read(path: str, text: bytes, kind: str = "Module") -> list[dict[str, Any]]:
-    """The Modules in a file of YAML or JSON. Other kinds are passed over. Raises RefusedError."""
+def read(
+    path: str, text: bytes, kind: str = "Module", tell: Callable[[str], object] = str
+) -> list[dict[str, Any]]:
+    """The Modules in a file of YAML or JSON. Raises RefusedError.
+
+    Other kinds are passed over, and told.
+    """
     found = []
     kinds = []
     for document in _parse(path, text):
@@ -36,6 +42,8 @@ def read(path: str, text: bytes, kind: str = "Module") -> list[dict[str, Any]]:
         kinds.append(str(document["kind"]))
         if document["kind"] == kind:
             found.append(_plain(path, document))
+        elif get_close_matches(kinds[-1].capitalize(), [kind], 1, 0.8):
+            raise RefusedError(f'{path}: no matches for kind "{kinds[-1]}"; did you mean {kind}?')
     if "Custom" in kinds:
         raise RefusedError(
             f"{path} has a resource definition (kind: Custom), which the operator since 2025-10"
@@ -44,6 +52,9 @@ def read(path: str, text: bytes, kind: str = "Module") -> list[dict[str, Any]]:
     if not found:
         there = f"it has {', '.join(kinds)}" if kinds else "it is empty"
         raise RefusedError(f"{path} has no {kind}: {there}{_CURE}")
+    for other in kinds:
+        if other != kind:
+            tell(f"{path}: a document of the kind {other} is passed over")
     return found
 
 

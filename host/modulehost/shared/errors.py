@@ -47,6 +47,10 @@ class NotCallableError(HostError):
     """The plugin could not be called at all; nothing was done."""
 
 
+class OperationError(HostError):
+    """The operation was run and has failed, which the log has already."""
+
+
 class SettingError(NotCallableError):
     """A setting of the host is wrong."""
 
