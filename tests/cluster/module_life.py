@@ -10,7 +10,7 @@ from cluster.api import Api, ApiError, Document
 from cluster.runner_pod import CallError, Pods
 
 from modulehost.local.rules import refusal
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 from modulehost.testing.operator import ANNOTATION
 
 FINALIZER = "delete"
@@ -61,7 +61,7 @@ class Lives:
         else:
             self._enter(module, "ready", "Module installed successfully")
 
-    def _move(self, module: Document, meanwhile: str, operation: Operation, then: str) -> None:
+    def _move(self, module: Document, meanwhile: str, operation: OperationName, then: str) -> None:
         self._enter(module, meanwhile)
         try:
             if self._workspace_is(module, operation):
@@ -84,7 +84,7 @@ class Lives:
             self._warn(module, "UninstallError", text)
         self._change(module, {"metadata": {"finalizers": None}})
 
-    def _operate(self, module: Document, operation: Operation) -> None:
+    def _operate(self, module: Document, operation: OperationName) -> None:
         """Call the module's pod, which is made if there is none, and store the answer."""
         kept = json.loads(module["metadata"].get("annotations", {}).get(ANNOTATION) or "{}")
         workspace = self._workspace(module)
@@ -121,7 +121,7 @@ class Lives:
         wanted = module["spec"]["workspace"]
         return self._api.get("workspaces", wanted["namespace"], wanted["name"])
 
-    def _workspace_is(self, module: Document, operation: Operation) -> bool:
+    def _workspace_is(self, module: Document, operation: OperationName) -> bool:
         """Whether the workspace lets the operation be sent."""
         workspace = self._workspace(module)
         status = workspace.get("status", {}) if workspace else {}

@@ -11,7 +11,7 @@ import yaml
 from cluster.api import Api, ApiError, Document
 from cluster.client import Client
 
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 from modulehost.testing.operator import SUCCESS, go_json, read_go_json
 
 NAMESPACE: Final = "forkspacer-system"
@@ -57,7 +57,7 @@ class Pods:
             kept[_SERVICE] = self._create_service(kept[_LABEL])
         self._await_service(kept)
 
-    def call(self, kept: dict[str, Any], operation: Operation) -> None:
+    def call(self, kept: dict[str, Any], operation: OperationName) -> None:
         """Call the pod; what it answers is kept. Raises CallError."""
         authority = f"{kept[_SERVICE]}.{NAMESPACE}.svc.cluster.local:80"
         body = go_json(kept.get(_METADATA) or {}).encode()

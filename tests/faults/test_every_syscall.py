@@ -27,7 +27,7 @@ from support.processes import alive, tree, wait_until
 from support.worlds import WORLDS
 
 from modulehost.shared.metadata import decode
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 from modulehost.testing import Operator, Outcome
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ ALL = os.environ.get("CRASH_POINTS") == "all"
 FAULTS = {"KILL": 6, "ENOSPC": 2, "EIO": 2, "EINTR": 1}
 """How many points of a process are tried with each fault in make slow."""
 
-LIFE: tuple[Operation, ...] = ("install", "sleep", "resume", "uninstall")
+LIFE: tuple[OperationName, ...] = ("install", "sleep", "resume", "uninstall")
 LONGEST = 30.0
 """Seconds for an answer, whatever happens."""
 
@@ -83,7 +83,7 @@ class Story:
         """What the plugin has made."""
         return self.world.things(self.folder)
 
-    def live_until(self, operation: Operation) -> None:
+    def live_until(self, operation: OperationName) -> None:
         """Everything before the operation, and a host that is ready for it."""
         if not self.asleep:  # that one may be asleep again before it has loaded it
             self.host.wait_for("plugin loaded", seconds=LONGEST)
@@ -97,7 +97,7 @@ class Story:
         else:
             self.host.health()  # a thread that serves is there
 
-    def call(self, operation: Operation) -> Outcome:
+    def call(self, operation: OperationName) -> Outcome:
         """A call of the operator; whoever is answered is told something."""
         is_kept = self.is_kept(operation)
         outcome = self.operator.call(operation, hangs_up_after=LONGEST)
@@ -121,7 +121,7 @@ class Story:
         if not self.asleep:
             wait_until(lambda: len(tree(self.host.keeper)) == 4, "only the host's processes")
 
-    def end(self, operation: Operation, outcome: Outcome, *, goes_on: bool) -> None:
+    def end(self, operation: OperationName, outcome: Outcome, *, goes_on: bool) -> None:
         """What the operator does then; with ``goes_on`` what a person does who repeats the call."""
         if operation in ("sleep", "resume") and goes_on:
             for later in LIFE[LIFE.index(operation) : 3]:
@@ -132,7 +132,7 @@ class Story:
             assert last.succeeded, f"uninstall: {last.body}"
         assert self.things == {}
 
-    def is_kept(self, operation: Operation) -> bool:
+    def is_kept(self, operation: OperationName) -> bool:
         """Whether the journal has an outcome that the operator has not: the next hook gets it."""
         journal = self.host.journal()
         is_repeated = operation == journal.operation and journal.delivered
@@ -165,7 +165,7 @@ class Tried(NamedTuple):
 
 
 @cache
-def points(plugin: str, operation: Operation) -> dict[str, list[Point]]:
+def points(plugin: str, operation: OperationName) -> dict[str, list[Point]]:
     """The points of front and runner, from one run in which nothing goes wrong."""
     with tempfile.TemporaryDirectory() as temporary, Story(plugin, Path(temporary)) as story:
         folder = story.folder
@@ -183,7 +183,7 @@ def points(plugin: str, operation: Operation) -> dict[str, list[Point]]:
         return {"front": front.points("front"), "runner": runner.points("runner")}
 
 
-def attempt(plugin: str, operation: Operation, point: Point, fault: str, folder: Path) -> Tried:
+def attempt(plugin: str, operation: OperationName, point: Point, fault: str, folder: Path) -> Tried:
     """One life in which a process is killed, or has a call fail, at the point."""
     inject = crash.killing(point) if fault == "KILL" else crash.failing(point, fault)
     by = "nobody"
@@ -249,7 +249,7 @@ def judge(
 @pytest.mark.parametrize("operation", LIFE)
 @pytest.mark.parametrize("plugin", WORLDS)
 def test_a_fault_at_a_call_that_changes_something(
-    tmp_path: Path, plugin: str, operation: Operation, fault: str
+    tmp_path: Path, plugin: str, operation: OperationName, fault: str
 ) -> None:
     """Nothing is left after uninstall, and sleep and resume can be repeated."""
     for process, met in points(plugin, operation).items():

@@ -18,7 +18,7 @@ from support.host import Host, StartHost
 from support.processes import wait_until
 
 from modulehost.keeper.keeper import STEADY
-from modulehost.shared.records import OPERATIONS, Operation
+from modulehost.shared.records import OPERATIONS, OperationName
 from modulehost.testing import Operator, go_json, read_go_json
 
 pytestmark = pytest.mark.slow
@@ -57,7 +57,7 @@ class Life(RuleBasedStateMachine):
         """A new Module object on a host that knows of none."""
         self.operator = Operator(self.host.port)
         self.left: dict[str, Any] = {}
-        self.last: Operation | None = None
+        self.last: OperationName | None = None
 
     def teardown(self) -> None:
         """Have the host forget the module."""
@@ -76,13 +76,13 @@ class Life(RuleBasedStateMachine):
             return {}
         return {**payload, "number": self.number, **({"nan": float("nan")} if how == "nan" else {})}
 
-    def was_given(self, operation: Operation) -> None:
+    def was_given(self, operation: OperationName) -> None:
         """The hook was entered, and given what was expected."""
         called, metadata = given(self.host)[-1]
         assert called == operation
         assert same(metadata, self.left), f"given {metadata}, not {self.left}"
 
-    def could_be(self, operation: Operation) -> bool:
+    def could_be(self, operation: OperationName) -> bool:
         """Whether the operator would call that: no success is repeated that it does not know of."""
         return operation != self.last
 
@@ -93,7 +93,7 @@ class Life(RuleBasedStateMachine):
         losses=st.sampled_from(LOSSES),
     )
     def call(
-        self, operation: Operation, payload: dict[str, Any], how: str, losses: dict[str, bool]
+        self, operation: OperationName, payload: dict[str, Any], how: str, losses: dict[str, bool]
     ) -> None:
         """A call that ends by itself, well or badly."""
         if not self.could_be(operation):
@@ -114,7 +114,7 @@ class Life(RuleBasedStateMachine):
             self.begin()
 
     @rule(operation=st.sampled_from(OPERATIONS), payload=payloads, victim=st.sampled_from(KILLED))
-    def call_and_kill(self, operation: Operation, payload: dict[str, Any], victim: str) -> None:
+    def call_and_kill(self, operation: OperationName, payload: dict[str, Any], victim: str) -> None:
         """A call in the middle of which somebody dies."""
         if not self.could_be(operation) or (operation, victim) == ("uninstall", "client"):
             return
@@ -155,7 +155,7 @@ class Life(RuleBasedStateMachine):
         # a runner that was being started holds the front's sockets until it has executed
         self.operator.close()
 
-    def hang_up(self, operation: Operation) -> None:
+    def hang_up(self, operation: OperationName) -> None:
         """Call, and hang up when the plugin waits."""
         path = self.host.folder / "hang up"
         body = self.operator.annotation.encode()

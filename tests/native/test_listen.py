@@ -14,7 +14,7 @@ from native.conftest import Listener, StartListener
 from support.host import free_port
 from support.processes import wait_until
 
-from modulehost.keeper import listening
+from modulehost.shared.names import DEFER_ACCEPT
 
 STOPS = [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]
 
@@ -25,7 +25,7 @@ def test_the_socket_is_handed_over_as_systemd_would(start: StartListener) -> Non
     [told] = listener.told()
     assert told["pid"] == listener.process.pid
     assert told["ours"] is True
-    assert told["listens"].pop("defer") >= listening.DEFER_ACCEPT
+    assert told["listens"].pop("defer") >= DEFER_ACCEPT
     expected = {"port": listener.port, "family": "AF_INET6", "accepts": 1, "blocking": False}
     assert told["listens"] == expected
     assert told["listener"].endswith("modulehost-listen")

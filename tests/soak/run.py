@@ -23,7 +23,7 @@ from typing import NamedTuple
 from support.host import Host
 from support.processes import alive, wait_until
 
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 from modulehost.testing.operator import Operator, Outcome
 
 REPORT = Path("build/soak.txt")
@@ -118,7 +118,7 @@ class Soak:
         self.faults: Counter[str] = Counter()
         self.problems: list[str] = []
         self._random = random.Random(seed)
-        self._last: Operation = "uninstall"
+        self._last: OperationName = "uninstall"
         self._failed = False
 
     def operate(self, *, calm: bool = False) -> None:
@@ -144,15 +144,15 @@ class Soak:
         if operation == "uninstall" and outcome.succeeded:
             self.operator.edit({})  # the next Module
 
-    def _next(self) -> Operation:
+    def _next(self) -> OperationName:
         if self._last == "uninstall":
             return "uninstall" if self._failed else "install"
-        choices: list[Operation] = ["sleep", "resume", "uninstall"]
+        choices: list[OperationName] = ["sleep", "resume", "uninstall"]
         if not self._failed and self._last in choices:
             choices.remove(self._last)
         return self._random.choices(choices, [1 if c == "uninstall" else 10 for c in choices])[0]
 
-    def _call(self, operation: Operation, fault: str | None) -> Outcome:
+    def _call(self, operation: OperationName, fault: str | None) -> Outcome:
         if fault in IN_PLUGIN or fault == "its client hangs up":
             (self.host.folder / "fault").write_text(str(fault))
         match fault:

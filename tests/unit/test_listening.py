@@ -11,6 +11,7 @@ import pytest
 from support.interpreter import evaluate
 
 from modulehost.keeper import listening as ours
+from modulehost.shared.names import DEFER_ACCEPT
 
 
 @contextlib.contextmanager
@@ -52,7 +53,7 @@ class TestListen:
         """A connection that has sent nothing is not handed over."""
         with listening() as listener:
             option = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT)
-            assert option >= ours.DEFER_ACCEPT
+            assert option >= DEFER_ACCEPT
             listener.setblocking(False)
             with connected(listener), pytest.raises(BlockingIOError):
                 listener.accept()

@@ -11,9 +11,9 @@ from modulehost.local.diff import changes, leaves
 from modulehost.local.life import Life, Result
 from modulehost.local.lines import shown
 from modulehost.local.state import MOVING, State
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 
-BEGINS: Final[dict[Operation, str]] = {
+BEGINS: Final[dict[OperationName, str]] = {
     "install": "installing",
     "sleep": "sleeping",
     "resume": "resuming",
@@ -34,7 +34,7 @@ class Reporter:
         self._screen = screen
         self._life = life
 
-    def do(self, operation: Operation) -> bool:
+    def do(self, operation: OperationName) -> bool:
         """Call, and print phases and changes; whether it succeeded."""
         life = self._life
         name = life.module.name
@@ -52,7 +52,7 @@ class Reporter:
             self._cure(operation)
         return result.succeeded
 
-    def _cure(self, operation: Operation) -> None:
+    def _cure(self, operation: OperationName) -> None:
         name, state = self._life.module.name, self._life.state
         match operation:
             case "install":

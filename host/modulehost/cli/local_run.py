@@ -16,14 +16,14 @@ from modulehost.local.life import Life, Result
 from modulehost.local.lines import Tail
 from modulehost.local.state import MOVING, State
 from modulehost.local.store import Home
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 
 _KNOWN = ("operation", "plugin", "request_id")  # of a log line under its operation
 _DULL = (  # told by what is printed anyway, or of no use without a cluster
     *("listening", "operation finished", "call refused"),
     "whether the call is for this pod is not known",
 )
-_LIFE: tuple[Operation, ...] = ("install", "sleep", "resume", "uninstall")
+_LIFE: tuple[OperationName, ...] = ("install", "sleep", "resume", "uninstall")
 
 
 def live(home: Home, state: State) -> int:
@@ -49,8 +49,8 @@ class _Run:
         self._life = life
         self._screen = Screen()
         self._results: list[Result] = []
-        self._running: Operation | None = None
-        self._stopped: Operation | None = None
+        self._running: OperationName | None = None
+        self._stopped: OperationName | None = None
 
     def live(self) -> int:
         """Call one operation after the other, and print the summary."""
@@ -82,7 +82,7 @@ class _Run:
         tried = [result.operation for result in self._results]
         return self._life.state.pod is not None and "uninstall" not in tried
 
-    def _do(self, operation: Operation) -> Result:
+    def _do(self, operation: OperationName) -> Result:
         screen = self._screen
         screen.line()
         screen.line((BEGINS[operation], "bold"))
@@ -130,7 +130,7 @@ class _Run:
             words = f" its whole life in {took(seconds)}"
             self._screen.line((f"{name} lived", "green"), words)
 
-    def _why_not(self, operation: Operation) -> Cell:
+    def _why_not(self, operation: OperationName) -> Cell:
         return ("stopped" if operation == self._stopped else "not called"), "yellow"
 
     def _tell_what_is_left(self) -> None:

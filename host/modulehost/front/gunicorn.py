@@ -25,12 +25,8 @@ from modulehost.front.worker import STOPS, Worker, unblock_stops
 from modulehost.shared import linux
 from modulehost.shared.log_records import write_record
 from modulehost.shared.logs import Log
-from modulehost.shared.names import SETTINGS_PROBLEM
+from modulehost.shared.names import DEFER_ACCEPT, SETTINGS_PROBLEM
 from modulehost.shared.settings import Settings
-
-DEFER_ACCEPT: Final = 30
-"""Seconds for which the kernel keeps a connection that has sent nothing to itself."""
-
 
 LOOK_EVERY: Final = 5.0
 """Seconds between two looks for a worker that hangs."""

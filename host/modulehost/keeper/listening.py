@@ -8,12 +8,13 @@ from __future__ import annotations
 import _socket
 import os
 
+from modulehost.shared.names import DEFER_ACCEPT
+
 TYPE_CHECKING = False  # typing.TYPE_CHECKING without the import of typing
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 BACKLOG = 4096
-DEFER_ACCEPT = 30  # s; until then the kernel keeps connections that have sent nothing to itself
 FIRST = 3  # SD_LISTEN_FDS_START
 
 

@@ -13,7 +13,7 @@ from modulehost.local.errors import RefusedError
 from modulehost.local.rules import refusal
 from modulehost.local.state import Phase, State, generated_name
 from modulehost.local.store import Home, Store
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 from modulehost.testing.operator import (
     ANNOTATION,
     MAX_ANNOTATIONS,
@@ -26,7 +26,7 @@ from modulehost.testing.operator import (
 class Result(NamedTuple):
     """What has come of an operation."""
 
-    operation: Operation
+    operation: OperationName
     seconds: float
     before: dict[str, Any]
     after: dict[str, Any]
@@ -122,7 +122,7 @@ class Life:
         self.stop()
         self.home.remove()
 
-    def _move(self, meanwhile: Phase, operation: Operation, then: Phase) -> Result:
+    def _move(self, meanwhile: Phase, operation: OperationName, then: Phase) -> Result:
         self._enter(meanwhile)
         result = self._call(operation)
         if result.event:
@@ -139,7 +139,7 @@ class Life:
         self.state.warn(reason, event)
         self.home.write(self.state)
 
-    def _call(self, operation: Operation) -> Result:
+    def _call(self, operation: OperationName) -> Result:
         before = self.state.metadata
         began = time.monotonic()
         reason, note = self._reach()
@@ -187,7 +187,7 @@ class Life:
         self.home.write(state)
         return "", ""
 
-    def _send(self, operation: Operation) -> Outcome:
+    def _send(self, operation: OperationName) -> Outcome:
         state = self.state
         assert state.pod is not None  # noqa: S101 - it has just been reached
         if self._operator is None:

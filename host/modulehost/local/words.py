@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 
 FAILED: Final = "Module installation failed. Check events for more information."
 INSTALLED: Final = "Module installed successfully"
@@ -22,7 +22,7 @@ _WORDS: Final = {
 }
 
 
-def failure(operation: Operation, reason: str) -> str:
+def failure(operation: OperationName, reason: str) -> str:
     """The event of an operation that has failed; a line break at the reason's end stays there."""
     end = ". Finalizer will be removed to allow deletion." if operation == "uninstall" else ""
     return f"Module {_WORDS[operation]} failed: {reason}{end}"

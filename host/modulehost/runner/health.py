@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from _queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from modulehost.plugin.cancellation import Cancellation
 from modulehost.plugin.context import Context
@@ -17,12 +17,10 @@ from modulehost.shared.describe import is_a, traceback_of, type_name
 from modulehost.shared.errors import Cancelled, HostError, ModuleError
 from modulehost.shared.records import AskHealth
 from modulehost.shared.records import Health as Answer
+from modulehost.shared.settings import HEALTH_DEADLINE
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
-
-DEADLINE: Final = 5.0
-"""Seconds that the hook is told it has."""
 
 _TRIES = 3
 
@@ -97,7 +95,7 @@ class Health(threading.Thread):
             request_id=self.request_id,
             config=module.health_config(),
             kubeconfig=module.kubeconfig(),
-            deadline=DEADLINE,
+            deadline=HEALTH_DEADLINE,
             cancellation=cancellation,
             host=_Host(module, self.request_id),
         )

@@ -1,4 +1,4 @@
-"""Variables by which the host's processes hand something down to each other."""
+"""What the host's processes must agree on: the variables that they hand down, and one number."""
 
 from __future__ import annotations
 
@@ -16,3 +16,6 @@ SETTINGS_PROBLEM = "MODULEHOST_SETTINGS_PROBLEM"
 
 LISTENER = "MODULEHOST_LISTENER"
 """Set by the native listener: the program itself, which the keeper becomes in order to sleep."""
+
+DEFER_ACCEPT = 30
+"""Seconds for which the kernel keeps a connection that has sent nothing to itself."""

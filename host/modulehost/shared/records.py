@@ -24,7 +24,6 @@ MOST_KEPT: Final = 16 << 20
 """Bytes of metadata that the journal keeps at most: many times what an annotation can hold."""
 
 OperationName = Literal["install", "uninstall", "sleep", "resume"]
-Operation = OperationName
 OPERATIONS: Final[tuple[OperationName, ...]] = get_args(OperationName)
 
 Kind = Literal["succeeded", "unkept", "failed", "cancelled", "refused"]

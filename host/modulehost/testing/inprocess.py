@@ -30,7 +30,7 @@ from modulehost.shared.channel import Channel
 from modulehost.shared.errors import ConfigError, HostError, RequestError
 from modulehost.shared.logs import Log, Redact
 from modulehost.shared.records import AnyRecord, Call, Checkpoint, Done, Progress, Saved
-from modulehost.shared.records import Operation as Name
+from modulehost.shared.records import OperationName as Name
 from modulehost.shared.records import Record as Message
 from modulehost.shared.settings import DEFAULT_DEADLINE, Settings
 from modulehost.testing.operator import SUCCESS, Operator, Outcome

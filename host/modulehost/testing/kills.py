@@ -22,16 +22,16 @@ from modulehost.plugin import config, discovery
 from modulehost.plugin.discovery import Found
 from modulehost.shared import linux
 from modulehost.shared.errors import HostError
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 from modulehost.testing.inprocess import LocalHost, LocalOperator
 
-LIFE: Final[tuple[Operation, ...]] = ("install", "sleep", "resume", "uninstall")
+LIFE: Final[tuple[OperationName, ...]] = ("install", "sleep", "resume", "uninstall")
 
 
 class Kill(msgspec.Struct, frozen=True):
     """Where a life ends: before or after the nth note of an operation is kept."""
 
-    operation: Operation
+    operation: OperationName
     note: int
     is_kept: bool
 
@@ -44,7 +44,7 @@ class Report(msgspec.Struct):
 
     problem: str = ""
     config: dict[str, Any] = {}
-    notes: dict[Operation, int] = {}
+    notes: dict[OperationName, int] = {}
     left: list[str] = []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from modulehost.plugin.config import FILE
 from modulehost.plugin.discovery import Found
 from modulehost.plugin.ledger import Created, Ledger
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 from modulehost.testing.inprocess import LocalHost, LocalOperator
 from modulehost.testing.operator import Operator, Outcome
 from modulehost.testing.places import SECRETS, STORE
@@ -109,7 +109,7 @@ class Module:
         """Uninstall it."""
         return self._call("uninstall", **losses)
 
-    def _call(self, operation: Operation, **losses: Any) -> Outcome:
+    def _call(self, operation: OperationName, **losses: Any) -> Outcome:
         outcome = self.operator.call(operation, **losses)
         if not outcome.succeeded:
             raise OperationFailed(operation, outcome)

@@ -24,7 +24,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 
 ANNOTATION: Final = "forkspacer.com/manager-data"
 """The annotation that holds the metadata."""
@@ -38,7 +38,7 @@ OTHER_ANNOTATIONS: Final = 200
 IDLE_CONNECTION: Final = 90.0
 """Seconds for which Go keeps an idle connection, to be used again."""
 
-SUCCESS: Final[dict[Operation, int]] = {
+SUCCESS: Final[dict[OperationName, int]] = {
     "install": 201,
     "uninstall": 204,
     "sleep": 200,
@@ -117,7 +117,7 @@ class Operator:
 
     def call(
         self,
-        operation: Operation,
+        operation: OperationName,
         *,
         loses_answer: bool = False,
         cannot_store: bool = False,
@@ -181,7 +181,7 @@ class Operator:
         return f"{did} {self._address}:{self._port}: {step}{words}"
 
     def _take(
-        self, operation: Operation, status: int, answer: bytes, *, cannot_store: bool
+        self, operation: OperationName, status: int, answer: bytes, *, cannot_store: bool
     ) -> Outcome:
         text = answer.decode(errors="replace")
         expected = SUCCESS[operation]

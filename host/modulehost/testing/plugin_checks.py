@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 from modulehost.shared.settings import Settings
 from modulehost.testing.operator import go_json, read_go_json
 from modulehost.testing.server import ModuleServer
@@ -18,7 +18,7 @@ from modulehost.testing.wire import WireError
 SHORTEST: Final = 0.5
 """Seconds that an install must take for a deadline to meet it."""
 
-_LIFE: Final[tuple[Operation, ...]] = ("install", "sleep", "resume", "uninstall")
+_LIFE: Final[tuple[OperationName, ...]] = ("install", "sleep", "resume", "uninstall")
 
 
 def loads(target: PluginTarget) -> None:
@@ -208,7 +208,7 @@ def _live(target: PluginTarget) -> Iterator[Life]:
             life.call("uninstall")
 
 
-def _twice(target: PluginTarget, *operations: Operation) -> None:
+def _twice(target: PluginTarget, *operations: OperationName) -> None:
     """The last one twice, each sent what the operator has stored."""
     *before, operation = operations
     with _live(target) as life:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from modulehost.plugin.discovery import Found
-from modulehost.shared.records import Operation
+from modulehost.shared.records import OperationName
 from modulehost.testing.operator import go_json, read_go_json
 from modulehost.testing.server import ModuleServer
 from modulehost.testing.wire import Answer, Connection, Server, WireError
@@ -48,7 +48,7 @@ class Life:
         """What a call sends."""
         return go_json(self.metadata | extra).encode()
 
-    def call(self, operation: Operation) -> Answer:
+    def call(self, operation: OperationName) -> Answer:
         """Call, and store what a success answers."""
         answer = self.server.post(f"/{operation}", self.body())
         if answer.succeeded and operation != "uninstall" and answer.body.strip():
@@ -56,7 +56,7 @@ class Life:
                 self.metadata = read_go_json(answer.body) or self.metadata
         return answer
 
-    def must(self, operation: Operation) -> Answer:
+    def must(self, operation: OperationName) -> Answer:
         """Call; a check that needs a success here is skipped when there is none."""
         answer = self.call(operation)
         if not answer.succeeded:
