@@ -105,6 +105,19 @@ def test_a_dump_that_is_not_whole_never_takes_the_place_of_one(
     check_a_write_that_fails(host, bucket.keys, how)
 
 
+def test_the_credentials_can_come_from_a_secret(
+    start_host: StartHost, bucket: Bucket, tmp_path: Path
+) -> None:
+    """Where the pod has none: the plugin sets the variables before it asks for the store."""
+    folder = tmp_path / "secrets"
+    (folder / "dumps-bucket").mkdir(parents=True)
+    settings = bucket.settings.copy()
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        (folder / "dumps-bucket" / variable).write_text(settings.pop(variable))
+    host = start_host("stores_dumps", MODULE_SECRETS=folder, **settings)
+    check_a_life(host, bucket.keys)
+
+
 def test_a_bucket_that_is_not_there_is_told(start_host: StartHost, bucket: Bucket) -> None:
     """Its name is in the reason; so is an address where nobody listens."""
     settings = bucket.settings | {"MODULE_STORE": "s3://other/shop"}

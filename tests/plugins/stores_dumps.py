@@ -23,6 +23,7 @@ class Manager(beast.Manager):
 
     @hookimpl
     def sleep(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
+        self._log_in(ctx)
         number = metadata.get("dumps", 0) + 1
         generator = random.Random(number)
         if beast.told("full"):
@@ -36,6 +37,7 @@ class Manager(beast.Manager):
 
     @hookimpl
     def resume(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
+        self._log_in(ctx)
         generator = random.Random(metadata["dumps"])
         with ctx.store.read("shop.dump") as raw:
             file = io.BufferedReader(raw)
@@ -46,9 +48,16 @@ class Manager(beast.Manager):
 
     @hookimpl
     def uninstall(self, ctx: Context[Any], metadata: dict[str, Any]) -> None:
+        self._log_in(ctx)
         beast.tell("created", "\n".join(str(made.confirmed) for made in ctx.created("stored")))
         for thing in ctx.created("stored"):
             ctx.store.delete(thing.name)
+
+    def _log_in(self, ctx: Context[Any]) -> None:
+        if "AWS_ENDPOINT_URL" in os.environ:
+            for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+                if variable not in os.environ:
+                    os.environ[variable] = ctx.secret("dumps-bucket", variable).reveal()
 
     def _go_wrong(self) -> None:
         path = beast.FOLDER / "fault"
