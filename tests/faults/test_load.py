@@ -21,7 +21,7 @@ UNLOADABLE = {
     "imports_the_missing": (
         "importing imports_the_missing failed: no module named surely_not_installed"
         " (imports_the_missing.py, line 4); add the"
-        " package that has it to install_requires of test-imports-the-missing"
+        " package that has it to the dependencies of test-imports-the-missing"
     ),
     "syntax_error": (
         "importing syntax_error failed: SyntaxError: invalid syntax (syntax_error.py, line 4)"
