@@ -236,7 +236,7 @@ def test_a_name_that_two_packages_have_is_answered_with_both(tmp_path: Path) -> 
             "nowhere",
             "Manager",
             "its entry point names the module nowhere, which does not exist; check the entry point"
-            " in the package's setup.cfg",
+            " in the package's pyproject.toml or setup.cfg",
         ),
         (
             "good",

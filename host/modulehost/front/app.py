@@ -136,7 +136,7 @@ def read_body(limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        while size <= limit and (data := stream.read(_STEP)):
+        while size <= limit and (data := stream.read(announced or _STEP)):
             parts.append(data)
             size += len(data)
     except NoMoreData:

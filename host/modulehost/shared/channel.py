@@ -20,6 +20,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(AnyRecord)
 _HEAD: Final = 4
 _READ: Final = 1 << 16  # more would be mapped and unmapped anew each time
+_BUFFER: Final = 1 << 20  # bytes; the kernel gives as much as net.core.wmem_max allows
 _SEND_TIMEOUT: Final = struct.pack("ll", 10, 0)  # a struct timeval
 
 
@@ -44,6 +45,8 @@ class Channel:
     def pair(cls, most: int | None = None) -> tuple[Channel, socket.socket]:
         """Our end, whose sends are bounded in time, and the socket for the other process."""
         ours, theirs = socket.socketpair()
+        for sock in (ours, theirs):  # so that a large record takes one wake-up of the other side
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         # not settimeout(), with which recv() would wait in spite of MSG_DONTWAIT
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
         return cls(ours, most), theirs

@@ -33,6 +33,8 @@ _STRING_OR_NUMBER: Final = re.compile(
 _DIGITS: Final = bytes(ord("0") if chr(byte).isdigit() else ord(" ") for byte in range(128)) + (
     b" " * 128
 )
+_TEXT: Final = frozenset({str})
+_PLAIN: Final = frozenset({str, bool, type(None)})
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if chr(byte) not in "{}[]")
 _LONG: Final = b"0" * len(str(MAX_INTEGER))
 _BEFORE_A_NUMBER: Final = frozenset(b":,[ \t\r\n")
@@ -80,7 +82,7 @@ def decode(body: bytes) -> Metadata:
     if not isinstance(value, dict):
         kind = {list: "an array", str: "a string", bool: "a boolean"}.get(type(value), "a number")
         raise RequestError(f"the body is {kind}, not a JSON object")
-    if _is_plain(body):
+    if _is_flat(value) or _is_plain(body):
         return value
     try:
         return {key: _as_go_reads(item, MAX_DEPTH - 1) for key, item in value.items()}
@@ -110,6 +112,11 @@ def _bad_number(body: bytes) -> str:
         if not token[0].startswith(b'"') and math.isinf(float(token[0])):
             return f" at byte {token.start()}"
     return ""
+
+
+def _is_flat(value: dict[Any, Any]) -> bool:
+    """Whether all there is are texts, which need no look, however many they are."""
+    return _PLAIN.issuperset(map(type, value.values())) and _TEXT.issuperset(map(type, value))
 
 
 def _may_hold_long_integers(text: bytes) -> bool:
@@ -193,7 +200,10 @@ def _encode_faithfully(metadata: Metadata) -> bytes | None:
     to name the path to what is wrong.
     """
     try:
-        text, count = _WHOLE.subn(b"", _encoder.encode(_sorted(metadata)))
+        text = _encoder.encode(_sorted(metadata))
+        if _is_flat(metadata):
+            return text
+        text, count = _WHOLE.subn(b"", text)
         if count:
             text = _MINUS_ZERO.sub(b"0", text)
         return text if _is_plain(text) and _decoder.decode(text) == metadata else None
