@@ -11,6 +11,7 @@ and counts only when both sequences agree: a write that was cut off lacks the se
 from __future__ import annotations
 
 import os
+import sys
 from typing import Final
 
 _HEAD: Final = 32
@@ -25,6 +26,7 @@ class Slots:
         self._folder = folder
         self._paths = [f"{folder}/{name}.{number}" for number in (0, 1)]
         self._files: list[int] = []
+        self._sizes = [sys.maxsize] * 2  # of the files, as far as they are known
         self._sequence = 0
         self.problem: str | None = None
         try:
@@ -60,7 +62,9 @@ class Slots:
             data = b"".join((_head(b"-", sequence, len(text)), text, _tail(sequence)))
             if os.pwrite(file, data, 0) != len(data):
                 raise OSError(28, "No space left on device")
-            os.ftruncate(file, len(data))
+            if len(data) < self._sizes[sequence % 2]:
+                os.ftruncate(file, len(data))
+            self._sizes[sequence % 2] = len(data)
         except OSError as error:
             self._fail(error)
         else:
