@@ -49,6 +49,7 @@ def test_a_change_takes_effect_and_restarts_the_plugin_s_process_alone(host: Hos
     """The next call is the new code's; the metadata and the host's processes are what they were."""
     with host:
         assert host.call("install", {}).json == {"by": "first"}
+        wait_until(lambda: host.journal().delivered, "the answer is known to have arrived")
         others, runner, journal = (host.arbiter, host.front), host.runner, host.journal()
         save(host, "second")
         assert host.wait_for("plugin reloaded")["plugin"] == "named"

@@ -31,9 +31,8 @@ def restore(*, stops_wait: bool) -> None:
     _signal.set_wakeup_fd(-1)
     for number in WATCHED:
         _signal.signal(number, _signal.SIG_DFL)
-    unblock()
-    if stops_wait:
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, STOPS)
+    come = set(WATCHED) - set(STOPS) if stops_wait else WATCHED
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, come)
 
 
 class Signals:
