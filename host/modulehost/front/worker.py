@@ -116,10 +116,14 @@ class Worker(ThreadWorker):
                 self._operations.end()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """SIGINT and SIGQUIT: end now."""
+        """SIGINT and SIGQUIT: end now.
+
+        gthread's own handler would shut down its pool, for which it takes a lock that this very
+        thread holds while it hands a connection to the pool.
+        """
         if self._operations:
             self._operations.close()
-        super().handle_quit(sig, frame)
+        super(ThreadWorker, self).handle_quit(sig, frame)
 
     def handle_abort(self, sig: int, frame: Any) -> None:
         """The arbiter takes us for hung: who can hear that is not, but was stopped for a while."""
