@@ -122,6 +122,7 @@ def test_a_front_that_hangs_is_replaced(start_host: StartHost) -> None:
     assert host.call("sleep", {}).json == {"install": 1, "sleep": 1}
 
 
+@pytest.mark.slow
 def test_a_long_operation_is_no_hang(start_host: StartHost) -> None:
     """A front that serves one for longer than it may be silent stays."""
     host = start_host("waits", command=HURRIED)
@@ -134,6 +135,7 @@ def test_a_long_operation_is_no_hang(start_host: StartHost) -> None:
     assert host.front == front
 
 
+@pytest.mark.slow
 def test_a_pod_that_was_frozen_goes_on(start_host: StartHost) -> None:
     """All processes stop for longer than a front may be silent, and the operation is done."""
     host = start_host("waits", command=HURRIED)
@@ -204,6 +206,7 @@ def test_what_the_other_front_did_last_is_read(start_host: StartHost, tmp_path: 
     assert host.call("sleep", {}).json == {"install": 1, "sleep": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_hundred_megabytes_are_dropped_by_name(start_host: StartHost, fails: bool) -> None:
     """What is far beyond any annotation burdens neither front nor journal; the rest is kept."""
@@ -283,6 +286,7 @@ def test_an_uninstall_that_waits_when_the_host_stops_is_done(start_host: StartHo
     assert host.process.wait(10) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head_start", [-0.02, -0.005, 0.0, 0.005, 0.02])
 def test_an_uninstall_at_the_edge_of_the_end_is_done_or_never_begun(
     start_host: StartHost, head_start: float

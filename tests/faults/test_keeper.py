@@ -34,6 +34,7 @@ def test_where_no_process_can_be_made_the_keeper_itself_answers(start_host: Star
     assert host.wait_for("gunicorn ended")["reason"].startswith("no process can be made")
 
 
+@pytest.mark.slow
 def test_it_tries_again_after_growing_pauses(start_host: StartHost) -> None:
     """Not in a loop that takes a processor, and each try is a line of the log."""
     host = start_host("good", command=("-c", NO_PROCESS))
@@ -71,6 +72,7 @@ Keeper._end_children = fail_once
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ["MemoryError", "KeyboardInterrupt", "SystemExit(3)", "OSError"])
 def test_no_exception_ends_the_keeper(start_host: StartHost, error: str) -> None:
     """Whatever is raised between two lives of gunicorn, there is another one."""

@@ -86,6 +86,7 @@ def test_health_has_no_ledger(start_host: StartHost) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["", "forget"])
 def test_the_check_that_kills_knows_the_ledger(tmp_path: Path, how: str) -> None:
     """Killed at each note nothing is left; a plugin that leaves things in it fails, by name."""

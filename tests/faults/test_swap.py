@@ -115,6 +115,7 @@ def test_it_is_found_among_many(start_host: StartHost, api: FakeApi) -> None:
     assert len(api.asked) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("does", MISBEHAVIOUR)
 def test_an_api_that_cannot_be_asked_fails_nothing(
     start_host: StartHost, api: FakeApi, does: str

@@ -76,6 +76,7 @@ def test_values_come_from_files_and_options(local: Local) -> None:
     assert f"{values} has no values: write KEY: VALUE, a line each" in refused
 
 
+@pytest.mark.slow
 def test_variables_come_from_a_file(local: Local) -> None:
     """For the host and its plugin; a line that is none is named."""
     variables = local.folder / "variables"
@@ -263,6 +264,7 @@ def test_a_file_gets_plain_text(local: Local) -> None:
     assert "\x1b" not in local.good("run", "-f", local.module(), TERM="xterm-256color")
 
 
+@pytest.mark.slow
 def test_watching_it_lives_again_when_something_is_saved(local: Local) -> None:
     """The plugin as it is then; Ctrl-C between two lives ends it, and nothing is left."""
     process = local.start("run", "--watch", "-f", local.module("good"))

@@ -23,6 +23,8 @@ SERVE = (sys.executable, "-m", "modulehost", "serve")
 OURS = "shop.forkspacer-system.svc.cluster.local"
 OTHER = "blog.forkspacer-system.svc.cluster.local"
 
+pytestmark = pytest.mark.slow  # each starts a whole host
+
 
 @pytest.fixture(scope="module")
 def small() -> Path:

@@ -61,6 +61,7 @@ def test_a_large_body_is_taken_before_the_connection_ends(broken: Listener) -> N
     assert broken.ask(head + body).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.slow
 def test_slow_clients_hold_up_nobody(broken: Listener) -> None:
     """Each has a process of its own, and five seconds."""
     began = time.monotonic()
