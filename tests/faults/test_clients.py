@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import struct
 import time
@@ -320,7 +321,7 @@ def test_metadata_that_is_too_large_is_refused(start_host: StartHost) -> None:
     host = start_host("good", MODULE_MAX_METADATA=1000)
     body = {"a": "x" * 990}
     assert_failure(host.call("install", body), "MODULE_MAX_METADATA")
-    assert host.journal().left().text == b'{"a":"%b"}' % (b"x" * 990)
+    assert json.loads(host.journal().left().text) == {"a": "x" * 990, "install": 1}
     assert host.call("uninstall", body).status == 204
 
 

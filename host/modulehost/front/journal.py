@@ -167,7 +167,8 @@ class Journal:
         with self._lock:
             self._running = None
             self._entry = self._before
-            self._write()
+            for _ in range(2):  # in both files: what was refused is kept in neither
+                self._write()
             if self._entry.delivered:
                 self._slots.mark()
 

@@ -205,11 +205,20 @@ def _is_alive(pid: str) -> bool:
 
 
 def _remove(path: str) -> None:
-    """Remove the folder with all that a program has left in it, as far as that goes."""
+    """Remove the folder with all that a program has left in it, as far as that goes.
+
+    What fails once is tried again: nobody else comes to remove it.
+    """
+    _remove_once(path)
+    if os.path.lexists(path):
+        _remove_once(path)
+
+
+def _remove_once(path: str) -> None:
     try:
         if os.path.isdir(path) and not os.path.islink(path):
             for name in os.listdir(path):
-                _remove(f"{path}/{name}")
+                _remove_once(f"{path}/{name}")
             os.rmdir(path)
         else:
             os.unlink(path)
