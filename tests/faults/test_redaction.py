@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import runpy
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.host import Host, running
-from support.told import FORMS
+from support.site import PLUGINS
 
+FORMS: dict[str, Callable[[str], str]] = runpy.run_path(str(PLUGINS / "tells_secrets.py"))["FORMS"]
 SECRETS = {
     "a word": "planted7hunter2",
     "all kinds of characters": "plänted \"q\" \\b\\ 's' &/+?=% 100",
