@@ -79,7 +79,7 @@ class Traces:
 
     def _remove_namespaces(self) -> None:
         """Those of all pods that containerd has known, whatever has become of their containers."""
-        for database in self._run.glob("containerd/root/*/meta.db"):
+        for database in (self._run / "containerd" / "root").glob("*/meta.db"):
             for name in set(re.findall(rb"/netns/(cni-[0-9a-f-]{36})", database.read_bytes())):
                 path = Path("/run/netns", name.decode())
                 if path.exists():
